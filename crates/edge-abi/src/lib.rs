@@ -1,0 +1,1 @@
+//! The codec between the edge guest and its host

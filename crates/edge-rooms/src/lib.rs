@@ -1,0 +1,1 @@
+//! Cloudflare Durable Objects for rooms, around edge-worker's room rules

@@ -1,0 +1,1 @@
+//! The edge's decisions, pure, built as one zero-import Wasm module

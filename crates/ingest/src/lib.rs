@@ -1,0 +1,1 @@
+//! Sans-IO ingest sessions: RTMP and FLV bytes in, media units out

@@ -1,0 +1,1 @@
+//! The origin: ingest sockets, live windows, storage, comments, events, HTTP API

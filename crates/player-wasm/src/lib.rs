@@ -1,0 +1,1 @@
+//! The player's decisions, pure, with a wasm-bindgen adapter for browsers

@@ -1,0 +1,1 @@
+//! Sans-IO statistics: event schema, validation, deduplication, rollup fold

@@ -1,0 +1,2 @@
+//! The transcoder process.
+fn main() {}

@@ -1,0 +1,1 @@
+//! What the tests share: starting servers, encoders and browsers, reading what was served.

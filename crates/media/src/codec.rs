@@ -1,25 +1,20 @@
 //! Codec configurations: what initialisation segments, playlists and decoders need to know.
+//!
+//! - [`avc`]: H.264, its decoder configuration record and sequence parameter set
+//! - [`aac`]: AAC's AudioSpecificConfig
+//! - [`annexb`]: H.264 as encoders write it, with start codes, to and from length-prefixed units
+//!
+//! A configuration comes from the network, so that parsing is bounded and refuses whatever the
+//! packager could not write down truthfully.
 
-use bytes::Bytes;
+pub mod aac;
+pub mod annexb;
+pub mod avc;
+mod bits;
+#[cfg(test)]
+pub(crate) mod samples;
+mod sps;
 
-/// H.264 as its AVCDecoderConfigurationRecord (ISO/IEC 14496-15 section 5.3.3.1) tells it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AvcConfig {
-    /// The record, as it goes into `avcC`.
-    pub record: Bytes,
-    /// Width shown, in pixels, after cropping.
-    pub width: u32,
-    /// Height shown, in pixels, after cropping.
-    pub height: u32,
-}
-
-/// AAC as its AudioSpecificConfig (ISO/IEC 14496-3 section 1.6.2.1) tells it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AacConfig {
-    /// The AudioSpecificConfig.
-    pub asc: Bytes,
-    /// Samples per second of the core coder.
-    pub sample_rate: u32,
-    /// Channels.
-    pub channels: u8,
-}
+pub use aac::{AacConfig, InvalidAac};
+pub use avc::{AvcConfig, InvalidAvc};
+pub use sps::{Colour, FrameRate, PixelAspect};

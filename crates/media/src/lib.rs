@@ -1,4 +1,23 @@
 //! Sans-IO media formats and packaging. Wasm-safe: no runtime, no clock, no unsafe code.
+//!
+//! Media comes in as [`mod@unit`]s and leaves as segments and playlists:
+//!
+//! - [`mod@unit`]: timed access units, the currency of the media path
+//! - [`codec`]: codec configurations, parsed
+//! - [`framing`]: what the origin and its transcoder child say to each other
+//! - [`fmp4`]: fragmented MP4, written and read
+//! - [`package`]: units to parts and segments: timeline, segment cuts, part rules
+//! - [`live`]: one live video: its window, its positions, its outputs
+//! - [`record`]: what is remembered of every segment
+//! - [`hls`]: playlists from records
+//! - [`span`]: the recording in stretches of about ten seconds
 
 pub mod codec;
+pub mod fmp4;
+pub mod framing;
+pub mod hls;
+pub mod live;
+pub mod package;
+pub mod record;
+pub mod span;
 pub mod unit;

@@ -49,6 +49,14 @@ impl TrackConfig {
             Self::Aac(_) => TrackKind::Audio,
         }
     }
+
+    /// The codec as RFC 6381 writes it, such as `avc1.64001f` or `mp4a.40.2`.
+    pub fn rfc6381(&self) -> String {
+        match self {
+            Self::Avc(avc) => avc.rfc6381(),
+            Self::Aac(aac) => aac.rfc6381(),
+        }
+    }
 }
 
 /// One access unit.

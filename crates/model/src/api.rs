@@ -60,6 +60,14 @@ pub struct CreateVideo {
     pub protected: bool,
 }
 
+/// `PATCH /api/v1/videos/{id}` (operator).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChangeVideo {
+    /// Title, at most 200 characters.
+    pub title: String,
+}
+
 /// Answer to `POST /api/v1/videos` and to `POST /api/v1/videos/{id}/key`: the only time that the
 /// key is shown.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

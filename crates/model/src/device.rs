@@ -3,8 +3,8 @@
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 use thiserror::Error;
+use utoipa::ToSchema;
 
 /// What kind of screen a viewer holds; it bounds the renditions worth sending.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -64,8 +64,12 @@ mod tests {
 
     #[test]
     fn words_parse_back() {
-        for class in [DeviceClass::Phone, DeviceClass::Tablet, DeviceClass::Desktop, DeviceClass::Tv]
-        {
+        for class in [
+            DeviceClass::Phone,
+            DeviceClass::Tablet,
+            DeviceClass::Desktop,
+            DeviceClass::Tv,
+        ] {
             assert_eq!(class.as_str().parse(), Ok(class));
         }
         assert_eq!("fridge".parse::<DeviceClass>(), Err(UnknownDevice));

@@ -52,7 +52,11 @@ impl VideoId {
 
     /// Whether playing needs a token.
     pub fn access(&self) -> Access {
-        if self.0[0] == b'p' { Access::Protected } else { Access::Open }
+        if self.0[0] == b'p' {
+            Access::Protected
+        } else {
+            Access::Open
+        }
     }
 
     /// The written form.
@@ -68,7 +72,11 @@ impl FromStr for VideoId {
     fn from_str(s: &str) -> Result<Self, InvalidId> {
         let id: [u8; Self::LEN] = s.as_bytes().try_into().map_err(|_| InvalidId::Video)?;
         let known = matches!(id[0], b'o' | b'p') && id[1..].iter().all(|b| BASE32.contains(b));
-        if known { Ok(Self(id)) } else { Err(InvalidId::Video) }
+        if known {
+            Ok(Self(id))
+        } else {
+            Err(InvalidId::Video)
+        }
     }
 }
 
@@ -103,19 +111,45 @@ impl FromStr for RenditionId {
         }
         let mut bytes = [0; Self::MAX_LEN];
         bytes[..s.len()].copy_from_slice(s.as_bytes());
-        Ok(Self { bytes, len: s.len() as u8 })
+        Ok(Self {
+            bytes,
+            len: s.len() as u8,
+        })
     }
 }
 
 /// One uninterrupted life of a video on one origin. It stands in every media URL, so that a name
 /// never gets other bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    utoipa::ToSchema,
+)]
 #[serde(transparent)]
 pub struct Epoch(pub u32);
 
 /// Media sequence number of a segment (RFC 8216 section 3); the same in every rendition.
 #[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema,
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    utoipa::ToSchema,
 )]
 #[serde(transparent)]
 pub struct Msn(pub u64);
@@ -129,7 +163,18 @@ impl Msn {
 
 /// Position of a part within its segment, from 0.
 #[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema,
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    utoipa::ToSchema,
 )]
 #[serde(transparent)]
 pub struct PartIndex(pub u32);
@@ -220,8 +265,20 @@ mod tests {
 
     #[test]
     fn refuses_what_is_no_rendition() {
-        for text in ["", "480", "span", "Source", "a/b", "..", "abcdefghijklmnopq"] {
-            assert_eq!(text.parse::<RenditionId>(), Err(InvalidId::Rendition), "{text}");
+        for text in [
+            "",
+            "480",
+            "span",
+            "Source",
+            "a/b",
+            "..",
+            "abcdefghijklmnopq",
+        ] {
+            assert_eq!(
+                text.parse::<RenditionId>(),
+                Err(InvalidId::Rendition),
+                "{text}"
+            );
         }
     }
 
@@ -229,7 +286,10 @@ mod tests {
     fn ids_are_json_strings() {
         let id: VideoId = "oabcdefghijk".parse().unwrap();
         assert_eq!(serde_json::to_string(&id).unwrap(), "\"oabcdefghijk\"");
-        assert_eq!(serde_json::from_str::<VideoId>("\"oabcdefghijk\"").unwrap(), id);
+        assert_eq!(
+            serde_json::from_str::<VideoId>("\"oabcdefghijk\"").unwrap(),
+            id
+        );
         assert!(serde_json::from_str::<VideoId>("\"../../etc/pas\"").is_err());
     }
 }

@@ -90,34 +90,50 @@ impl<'a> MediaPath<'a> {
         }
         let resource = match (a?, b, c) {
             ("index.m3u8", None, None) => Resource::Multivariant,
-            (rendition, Some("index.m3u8"), None) => {
-                Resource::Live { rendition: rendition.parse().ok()? }
-            }
-            (rendition, Some("recording.m3u8"), None) => {
-                Resource::Recording { rendition: rendition.parse().ok()? }
-            }
+            (rendition, Some("index.m3u8"), None) => Resource::Live {
+                rendition: rendition.parse().ok()?,
+            },
+            (rendition, Some("recording.m3u8"), None) => Resource::Recording {
+                rendition: rendition.parse().ok()?,
+            },
             (epoch, Some("span"), Some(file)) => {
                 let (n, rendition) = file.strip_suffix(".mp4")?.split_once('-')?;
                 let rendition = rendition.parse().ok()?;
-                Resource::Span { epoch: Epoch(decimal(epoch)?), n: decimal(n)?, rendition }
+                Resource::Span {
+                    epoch: Epoch(decimal(epoch)?),
+                    n: decimal(n)?,
+                    rendition,
+                }
             }
             (epoch, Some(rendition), Some(file)) => {
                 media_file(Epoch(decimal(epoch)?), rendition.parse().ok()?, file)?
             }
             _ => return None,
         };
-        Some(Self { token, video, resource })
+        Some(Self {
+            token,
+            video,
+            resource,
+        })
     }
 }
 
 fn media_file(epoch: Epoch, rendition: RenditionId, file: &str) -> Option<Resource> {
     if let Some(n) = file.strip_prefix("init-") {
         let n = decimal(n.strip_suffix(".mp4")?)?;
-        return Some(Resource::Init { epoch, rendition, n });
+        return Some(Resource::Init {
+            epoch,
+            rendition,
+            n,
+        });
     }
     let name = file.strip_suffix(".m4s")?;
     Some(match name.split_once('.') {
-        None => Resource::Segment { epoch, rendition, msn: Msn(decimal(name)?) },
+        None => Resource::Segment {
+            epoch,
+            rendition,
+            msn: Msn(decimal(name)?),
+        },
         Some((msn, part)) => Resource::Part {
             epoch,
             rendition,
@@ -151,12 +167,29 @@ impl fmt::Display for Resource {
             Self::Multivariant => f.write_str("index.m3u8"),
             Self::Live { rendition } => write!(f, "{rendition}/index.m3u8"),
             Self::Recording { rendition } => write!(f, "{rendition}/recording.m3u8"),
-            Self::Init { epoch, rendition, n } => write!(f, "{epoch}/{rendition}/init-{n}.mp4"),
-            Self::Segment { epoch, rendition, msn } => write!(f, "{epoch}/{rendition}/{msn}.m4s"),
-            Self::Part { epoch, rendition, msn, part } => {
+            Self::Init {
+                epoch,
+                rendition,
+                n,
+            } => write!(f, "{epoch}/{rendition}/init-{n}.mp4"),
+            Self::Segment {
+                epoch,
+                rendition,
+                msn,
+            } => write!(f, "{epoch}/{rendition}/{msn}.m4s"),
+            Self::Part {
+                epoch,
+                rendition,
+                msn,
+                part,
+            } => {
                 write!(f, "{epoch}/{rendition}/{msn}.{part}.m4s")
             }
-            Self::Span { epoch, n, rendition } => write!(f, "{epoch}/span/{n}-{rendition}.mp4"),
+            Self::Span {
+                epoch,
+                n,
+                rendition,
+            } => write!(f, "{epoch}/span/{n}-{rendition}.mp4"),
         }
     }
 }
@@ -205,7 +238,9 @@ pub fn delivery_directives(
                 msn = Some(Msn(decimal(value).ok_or(InvalidDirective::NotANumber)?));
             }
             "_HLS_part" if part.is_none() => {
-                part = Some(PartIndex(decimal(value).ok_or(InvalidDirective::NotANumber)?));
+                part = Some(PartIndex(
+                    decimal(value).ok_or(InvalidDirective::NotANumber)?,
+                ));
             }
             "_HLS_msn" | "_HLS_part" => return Err(InvalidDirective::NotANumber),
             "_HLS_skip" => match value {
@@ -268,13 +303,19 @@ mod tests {
     #[test]
     fn reads_delivery_directives() {
         let at = |msn, part: Option<u32>| {
-            Some(PlaylistPosition { msn: Msn(msn), part: part.map(PartIndex) })
+            Some(PlaylistPosition {
+                msn: Msn(msn),
+                part: part.map(PartIndex),
+            })
         };
         let check = |query, expected| assert_eq!(delivery_directives(query), expected, "{query}");
         check("", Ok((None, Skip::No)));
         check("CMCD=br%3D3200&x=1", Ok((None, Skip::No)));
         check("_HLS_msn=7", Ok((at(7, None), Skip::No)));
-        check("_HLS_part=2&_HLS_msn=7&_HLS_skip=v2", Ok((at(7, Some(2)), Skip::Yes)));
+        check(
+            "_HLS_part=2&_HLS_msn=7&_HLS_skip=v2",
+            Ok((at(7, Some(2)), Skip::Yes)),
+        );
         check("_HLS_part=2", Err(InvalidDirective::PartWithoutMsn));
         check("_HLS_msn=-1", Err(InvalidDirective::NotANumber));
         check("_HLS_msn=1&_HLS_msn=2", Err(InvalidDirective::NotANumber));

@@ -105,7 +105,11 @@ pub struct Problem {
 impl Problem {
     /// A problem with the status that goes with `code`.
     pub fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { status: code.status(), code, detail: detail.into() }
+        Self {
+            status: code.status(),
+            code,
+            detail: detail.into(),
+        }
     }
 }
 

@@ -1,0 +1,29 @@
+//! What requests are answered.
+
+use bytes::Bytes;
+
+/// Answer to a request for a live media playlist.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PlaylistAnswer {
+    /// The playlist.
+    Ready(String),
+    /// The position is still to come: ask again on each
+    /// [`Output::Advanced`](super::Output::Advanced).
+    Wait,
+    /// More than two segments ahead: status 400.
+    TooFarAhead,
+    /// The video has no such rendition (yet): status 404.
+    Unknown,
+}
+
+/// Answer to a request for an initialisation segment, a segment or a part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MediaAnswer {
+    /// The bytes, in order.
+    Ready(Vec<Bytes>),
+    /// Hinted and not complete yet: ask again on each
+    /// [`Output::Advanced`](super::Output::Advanced).
+    Wait,
+    /// Not in memory: another epoch's, older than the window, a GAP, or never named.
+    Gone,
+}

@@ -1,0 +1,261 @@
+//! The door: when an encoder's media time starts, what its units are in it, and the queue of
+//! those that wait for an msn.
+
+use std::collections::VecDeque;
+
+use weir_model::{RenditionId, WallTime};
+
+use super::{AUDIO, Live, SOURCE, event::Warning, lead::Lead};
+use crate::{
+    package::{Segmenter, Timeline},
+    unit::{Media, TIMESCALE, Timestamp, TrackConfig, TrackKind, Unit},
+};
+
+/// Audio that came for this long without a word of video is an audio-only stream, in ticks.
+const AUDIO_ONLY_AFTER: i64 = TIMESCALE as i64;
+
+/// Media that may wait for an msn to be reserved, in bytes.
+const INBOX_BYTES: usize = 8 << 20;
+
+/// Audio units that may wait, for the video to start or to come as far: about 12 s.
+pub(super) const AUDIO_UNITS: usize = 600;
+
+/// What is known of the encoder that is connected, and what waits.
+#[derive(Debug, Default)]
+pub(super) struct Intake {
+    pub(super) connected: bool,
+    pub(super) last_media: WallTime,
+    pub(super) video: Option<TrackConfig>,
+    pub(super) audio: Option<TrackConfig>,
+    /// Since the first keyframe.
+    pub(super) timeline: Option<Timeline>,
+    /// Audio of before the first keyframe, in the encoder's time.
+    pub(super) early: VecDeque<Unit>,
+    /// In media time; the front waits for a reservation.
+    pub(super) inbox: VecDeque<Media>,
+    pub(super) inbox_bytes: usize,
+    /// Audio that may belong to a segment that has not started yet.
+    pub(super) held: VecDeque<Unit>,
+    pub(super) segmenter: Segmenter,
+    pub(super) lead: Lead,
+    /// Decode time of the newest picture.
+    pub(super) video_at: i64,
+    /// Latest time at which a picture is shown.
+    pub(super) shown_at: i64,
+    /// The next segment begins another timeline or another coding.
+    pub(super) breaks: bool,
+    /// Audio goes on coded as the newest configuration says from the next segment on; until then
+    /// there is no place for it.
+    pub(super) audio_changed: bool,
+    /// How long the first pictures last, in ticks.
+    pub(super) intervals: Vec<u32>,
+}
+
+impl Intake {
+    pub(super) fn connected(now: WallTime) -> Self {
+        Self {
+            connected: true,
+            last_media: now,
+            breaks: true,
+            ..Self::default()
+        }
+    }
+
+    /// The same encoder after a pause. Whether its clock went on meanwhile is unknown, so that it
+    /// begins like another one.
+    pub(super) fn resumed(self, now: WallTime) -> Self {
+        Self {
+            video: self.video,
+            audio: self.audio,
+            ..Self::connected(now)
+        }
+    }
+}
+
+impl Live {
+    pub(super) fn receive(&mut self, now: WallTime, media: Media) {
+        if self.intake.timeline.is_none() {
+            self.await_start(now, media);
+        } else {
+            self.enqueue(media);
+        }
+        self.drain(now);
+    }
+
+    /// Before the first keyframe of an encoder.
+    fn await_start(&mut self, now: WallTime, media: Media) {
+        let intake = &mut self.intake;
+        match media {
+            Media::Config(config) => match config.kind() {
+                TrackKind::Video => intake.video = Some(config),
+                TrackKind::Audio => intake.audio = Some(config),
+            },
+            Media::Unit(unit) if unit.kind == TrackKind::Video => {
+                if unit.keyframe && intake.video.is_some() {
+                    self.start(now, unit.dts, Some(unit));
+                } else {
+                    self.repairs.units_dropped += 1;
+                }
+            }
+            Media::Unit(unit) => {
+                intake.early.push_back(unit);
+                let span = |early: &VecDeque<Unit>| match (early.front(), early.back()) {
+                    (Some(first), Some(last)) => last.pts.0.saturating_sub(first.pts.0),
+                    _ => 0,
+                };
+                let long = span(&intake.early) >= AUDIO_ONLY_AFTER;
+                match (intake.video.is_some(), intake.early.front()) {
+                    (false, Some(first)) if long && intake.audio.is_some() => {
+                        let from = first.pts;
+                        self.start(now, from, None);
+                    }
+                    _ if long || intake.early.len() > AUDIO_UNITS => {
+                        intake.early.pop_front();
+                        self.repairs.units_dropped += 1;
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    /// The encoder's time `from` becomes media time: 0 at the very first, else what the wall clock
+    /// says, but not before the end of what was.
+    fn start(&mut self, now: WallTime, from: Timestamp, first: Option<Unit>) {
+        if self.started_at.is_none() && self.schedule.next() == self.first {
+            self.context.anchor = now;
+        }
+        let to = self.media_time(now).max(self.schedule.end());
+        if self.started_at.is_some() {
+            self.repairs.reconnects += 1;
+        }
+        self.started_at.get_or_insert(now);
+        self.intake.timeline = Some(Timeline::starting(from, Timestamp(to)));
+        let early = std::mem::take(&mut self.intake.early);
+        let configs = [self.intake.video.clone(), self.intake.audio.clone()];
+        for config in configs.into_iter().flatten() {
+            self.enqueue(Media::Config(config));
+        }
+        for unit in first.into_iter().chain(early) {
+            self.enqueue(Media::Unit(unit));
+        }
+    }
+
+    fn enqueue(&mut self, media: Media) {
+        let intake = &mut self.intake;
+        let Some(timeline) = &mut intake.timeline else {
+            return;
+        };
+        let media = match media {
+            Media::Config(config) => Media::Config(config),
+            Media::Unit(unit) => {
+                let jumps = timeline.jumps;
+                let clamped = timeline.clamped;
+                let placed = timeline.place(unit);
+                self.repairs.timestamps_clamped += timeline.clamped - clamped;
+                if timeline.jumps > jumps {
+                    self.repairs.timestamp_jumps += 1;
+                    self.warn(Warning::TimestampJump);
+                }
+                Media::Unit(placed)
+            }
+        };
+        self.intake.inbox_bytes += size(&media);
+        self.intake.inbox.push_back(media);
+    }
+
+    /// Takes what can be taken; what needs a segment that may not start yet waits.
+    pub(super) fn drain(&mut self, now: WallTime) {
+        while let Some(media) = self.intake.inbox.pop_front() {
+            let bytes = size(&media);
+            if let Err(media) = self.take(now, media) {
+                self.intake.inbox.push_front(media);
+                break;
+            }
+            self.intake.inbox_bytes -= bytes;
+        }
+        if self.intake.inbox_bytes > INBOX_BYTES {
+            // Configurations stay; the next keyframe is a new start.
+            let units = |media: &Media| matches!(media, Media::Unit(_));
+            self.repairs.units_dropped += self
+                .intake
+                .inbox
+                .iter()
+                .filter(|media| units(media))
+                .count() as u64;
+            self.intake.inbox.retain(|media| !units(media));
+            self.intake.inbox_bytes = 0;
+            self.intake.lead = Lead::Nobody;
+        }
+    }
+
+    /// Gives the media back if it has to wait.
+    fn take(&mut self, now: WallTime, media: Media) -> Result<(), Media> {
+        match media {
+            Media::Config(config) => {
+                self.take_config(config);
+                Ok(())
+            }
+            Media::Unit(unit) => match unit.kind {
+                TrackKind::Video => self.take_video(now, unit).map_err(Media::Unit),
+                TrackKind::Audio => self.take_audio(now, unit).map_err(Media::Unit),
+            },
+        }
+    }
+
+    fn take_config(&mut self, config: TrackConfig) {
+        let kind = config.kind();
+        let name = match kind {
+            TrackKind::Video => SOURCE,
+            TrackKind::Audio => AUDIO,
+        };
+        let (id, from, lead) = (id(name), self.schedule.next(), self.intake.lead);
+        self.ensure_rendition(id, kind);
+        let Some(rendition) = self.rendition_mut(name) else {
+            return;
+        };
+        let known = rendition.newest_config().cloned();
+        if known.as_ref() == Some(&config) {
+            return;
+        }
+        match (&known, lead) {
+            // A track that begins has nothing to break with.
+            (None, Lead::Nobody) => rendition.configure(from, config.clone()),
+            (None, _) => {
+                rendition.configure(rendition.next, config.clone());
+                rendition.resumes = Some(rendition.next);
+            }
+            (Some(_), _) => {
+                rendition.configure(from, config.clone());
+                self.intake.breaks = true;
+                self.intake.segmenter.renew();
+                match kind {
+                    TrackKind::Video => {
+                        self.intake.lead = Lead::Nobody;
+                        // The next keyframe starts one that decodes the new coding.
+                        self.stop_transcoder();
+                    }
+                    TrackKind::Audio => {
+                        self.release_audio(i64::MAX);
+                        self.intake.audio_changed = true;
+                    }
+                }
+            }
+        }
+        match kind {
+            TrackKind::Video => self.intake.video = Some(config),
+            TrackKind::Audio => self.intake.audio = Some(config),
+        }
+    }
+}
+
+fn size(media: &Media) -> usize {
+    match media {
+        Media::Config(_) => 0,
+        Media::Unit(unit) => unit.data.len(),
+    }
+}
+
+fn id(name: &'static str) -> RenditionId {
+    name.parse().expect("SOURCE and AUDIO are rendition ids")
+}

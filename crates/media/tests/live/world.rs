@@ -1,0 +1,383 @@
+//! The clock, the events in their order, and what [`Live`] asks for: a journal that reserves
+//! msns, a transcoder, viewers.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use bytes::Bytes;
+use weir_media::{
+    fmp4::read,
+    framing::LadderRung,
+    live::{Live, LiveConfig, Output, Restored, Warning},
+    record::{InitRecord, SegmentRecord},
+    unit::{Media, Timestamp, TrackConfig, Unit},
+};
+use weir_model::{Epoch, Msn, RenditionId, WallTime};
+
+use crate::{
+    encoder::{self, Encoder, Sent},
+    viewer::Viewer,
+};
+
+/// When everything begins.
+pub(crate) const BEGIN_MS: u64 = 1_795_000_000_000;
+
+/// Something that happens to the video.
+#[derive(Clone, Debug)]
+pub(crate) enum Event {
+    Publish,
+    Push(Media),
+    Unpublish,
+    End,
+    Reserved(Msn),
+    /// Of the transcoder child with this number.
+    Transcoded(usize, RenditionId, Media),
+    KillTranscoder,
+}
+
+pub(crate) struct World {
+    pub(crate) live: Live,
+    pub(crate) viewer: Viewer,
+    pub(crate) now_ms: u64,
+    events: BTreeMap<(u64, u64), Event>,
+    order: u64,
+    config: LiveConfig,
+    epoch: u32,
+    /// How long the journal takes.
+    pub(crate) reserve_ms: u64,
+    /// How long the transcoder takes.
+    pub(crate) transcode_ms: u64,
+    transcoders: Vec<Transcoder>,
+    running: Option<usize>,
+    pub(crate) journal: Journal,
+    pub(crate) warnings: Vec<Warning>,
+    pub(crate) ended: bool,
+    /// Units pushed, in the order of pushing.
+    pub(crate) sent: Vec<Unit>,
+    /// Number of the next unit that an encoder makes.
+    pub(crate) number: u64,
+    pub(crate) multivariant_at_ms: Option<u64>,
+}
+
+/// What is durable.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Journal {
+    pub(crate) reserved: Msn,
+    pub(crate) inits: Vec<InitRecord>,
+    pub(crate) segments: Vec<(SegmentRecord, Bytes)>,
+}
+
+pub(crate) fn rung() -> LadderRung {
+    LadderRung {
+        id: "480p".parse().unwrap(),
+        height: 480,
+        bitrate_kbps: 1200,
+    }
+}
+
+impl World {
+    pub(crate) fn new(ladder: Vec<LadderRung>) -> Self {
+        let config = LiveConfig {
+            ladder,
+            ..LiveConfig::default()
+        };
+        let live = Live::new(config.clone(), Epoch(1), None, WallTime(BEGIN_MS));
+        let mut world = Self {
+            live,
+            viewer: Viewer::of_epoch(1),
+            now_ms: BEGIN_MS,
+            events: BTreeMap::new(),
+            order: 0,
+            config,
+            epoch: 1,
+            reserve_ms: 5,
+            transcode_ms: 120,
+            transcoders: Vec::new(),
+            running: None,
+            journal: Journal::default(),
+            warnings: Vec::new(),
+            ended: false,
+            sent: Vec::new(),
+            number: 0,
+            multivariant_at_ms: None,
+        };
+        world.serve();
+        world
+    }
+
+    /// Lets `event` happen `in_ms` from now.
+    pub(crate) fn schedule(&mut self, in_ms: u64, event: Event) {
+        self.order += 1;
+        self.events.insert((self.now_ms + in_ms, self.order), event);
+    }
+
+    pub(crate) fn schedule_all(&mut self, sent: Vec<Sent>) {
+        for (in_ms, media) in sent {
+            self.schedule(in_ms, Event::Push(media));
+        }
+    }
+
+    /// An encoder connects, sends for `seconds`, and stays connected.
+    pub(crate) fn broadcast(&mut self, encoder: &Encoder, seconds: u64) {
+        self.schedule(0, Event::Publish);
+        let sent = encoder.run(0, seconds, &mut self.number);
+        self.schedule_all(sent);
+        self.run_for(seconds * 1000);
+    }
+
+    /// Lets time pass.
+    pub(crate) fn run_for(&mut self, ms: u64) {
+        let until = self.now_ms + ms;
+        loop {
+            let event = self.events.first_key_value().map(|(&(at, _), _)| at);
+            let timeout = self.live.poll_timeout().map(|at| at.0.max(self.now_ms));
+            let next = event
+                .into_iter()
+                .chain(timeout)
+                .min()
+                .filter(|&at| at <= until);
+            let Some(next) = next else { break };
+            self.now_ms = next;
+            if event == Some(next) {
+                let (_, event) = self.events.pop_first().unwrap();
+                self.apply(event);
+            } else {
+                self.live.handle_timeout(WallTime(next));
+                self.serve();
+                let again = self.live.poll_timeout();
+                assert!(
+                    again.is_none_or(|at| at.0 > next),
+                    "spins at {next}: {again:?}"
+                );
+            }
+        }
+        self.now_ms = until;
+    }
+
+    fn apply(&mut self, event: Event) {
+        let now = WallTime(self.now_ms);
+        match event {
+            Event::Publish => self.live.publish(now),
+            Event::Push(media) => {
+                if let Media::Unit(unit) = &media {
+                    self.sent.push(unit.clone());
+                }
+                self.live.push(now, media);
+            }
+            Event::Unpublish => self.live.unpublish(now),
+            Event::End => self.live.end(now),
+            Event::Reserved(msn) => {
+                self.journal.reserved = self.journal.reserved.max(msn);
+                self.live.reserved(now, msn);
+            }
+            Event::Transcoded(child, rendition, media) => {
+                if self.transcoders[child].alive {
+                    self.live.push_rendition(now, rendition, media);
+                }
+            }
+            Event::KillTranscoder => {
+                if let Some(child) = self.running.take() {
+                    self.transcoders[child].alive = false;
+                    self.live.transcoder_lost(now);
+                }
+            }
+        }
+        self.serve();
+    }
+
+    /// Does what is asked for.
+    fn serve(&mut self) {
+        while let Some(output) = self.live.poll_output() {
+            assert!(!self.ended, "{output:?} follows the end");
+            match output {
+                Output::Reserve(msn) => self.schedule(self.reserve_ms, Event::Reserved(msn)),
+                Output::Init { record, bytes } => {
+                    let tracks = read::tracks(&bytes).unwrap();
+                    assert_eq!(tracks.len(), 1);
+                    self.journal.inits.push(record);
+                }
+                Output::Segment { record, bytes } => self.keep(record, &bytes),
+                Output::TranscodeStart(rungs) => {
+                    assert!(self.running.is_none(), "two transcoders");
+                    self.running = Some(self.transcoders.len());
+                    self.transcoders.push(Transcoder::new(rungs));
+                }
+                Output::Transcode { media, cut } => self.transcode(Some((media, cut))),
+                Output::TranscodeEnd => {
+                    self.transcode(None);
+                    self.running = None;
+                }
+                Output::Advanced => self.viewer.look(&self.live, self.now_ms),
+                Output::Warning(warning) => self.warnings.push(warning),
+                Output::Ended => self.ended = true,
+            }
+        }
+        if self.live.multivariant(None).is_some() {
+            self.multivariant_at_ms.get_or_insert(self.now_ms);
+        }
+    }
+
+    fn keep(&mut self, record: SegmentRecord, chunks: &[Bytes]) {
+        let bytes: Bytes = chunks.concat().into();
+        let same = |(other, _): &&(SegmentRecord, Bytes)| {
+            (other.rendition, other.msn) == (record.rendition, record.msn)
+        };
+        assert!(
+            self.journal.segments.iter().find(same).is_none(),
+            "{record:?} comes twice"
+        );
+        assert!(
+            record.msn < self.journal.reserved,
+            "{record:?} is not reserved"
+        );
+        let fragments = read::fragments(&bytes).unwrap();
+        if !record.gap {
+            assert_eq!(record.bytes, bytes.len() as u64);
+            assert_eq!(record.start, fragments[0].base_media_decode_time);
+            let total: u64 = fragments.iter().map(|fragment| fragment.duration()).sum();
+            assert_eq!(record.duration, total);
+            let units: usize = fragments
+                .iter()
+                .map(|fragment| fragment.samples.len())
+                .sum();
+            assert_eq!(record.units as usize, units);
+            assert_eq!(record.independent, fragments[0].samples[0].keyframe);
+        }
+        let SegmentRecord {
+            epoch,
+            rendition,
+            msn,
+            ..
+        } = record;
+        self.viewer
+            .spool
+            .insert(format!("../{epoch}/{rendition}/{msn}.m4s"));
+        self.journal.segments.push((record, bytes));
+    }
+
+    /// Height of the pictures that each transcoder was given.
+    pub(crate) fn transcoded_heights(&self) -> Vec<u32> {
+        let height = |child: &Transcoder| match &child.source {
+            Some(TrackConfig::Avc(avc)) => avc.height,
+            _ => 0,
+        };
+        self.transcoders.iter().map(height).collect()
+    }
+
+    fn transcode(&mut self, media: Option<(Media, bool)>) {
+        let Some(child) = self.running else { return };
+        for (rendition, media) in self.transcoders[child].feed(media) {
+            self.schedule(
+                self.transcode_ms,
+                Event::Transcoded(child, rendition, media),
+            );
+        }
+    }
+
+    /// The origin dies and starts again `after_ms` later; what is not durable is lost.
+    pub(crate) fn crash(&mut self, after_ms: u64) {
+        self.events.clear();
+        self.running = None;
+        self.now_ms += after_ms;
+        self.epoch += 1;
+        let segments = self
+            .journal
+            .segments
+            .iter()
+            .map(|(record, _)| record.clone())
+            .collect();
+        let inits = self.journal.inits.clone();
+        let restored = Restored::from_records(self.journal.reserved, inits, segments);
+        let now = WallTime(self.now_ms);
+        self.live = Live::new(self.config.clone(), Epoch(self.epoch), Some(restored), now);
+        self.viewer.epoch = self.epoch;
+        self.serve();
+    }
+
+    /// Units of `rendition` in the order of its segments: (number, decode time, presentation
+    /// time) in ticks of its timescale.
+    pub(crate) fn stored(&self, rendition: &str) -> Vec<(u64, u64, u64)> {
+        let mut segments: Vec<_> = self.of(rendition).collect();
+        segments.sort_by_key(|(record, _)| record.msn);
+        let mut units = Vec::new();
+        for (_, bytes) in segments {
+            for fragment in read::fragments(bytes).unwrap() {
+                let mut decode = fragment.base_media_decode_time;
+                for sample in fragment.samples {
+                    let number = encoder::number(&sample.data);
+                    let shown = decode.saturating_add_signed(sample.composition_offset.into());
+                    units.push((number, decode, shown));
+                    decode += u64::from(sample.duration);
+                }
+            }
+        }
+        units
+    }
+
+    pub(crate) fn of(&self, rendition: &str) -> impl Iterator<Item = &(SegmentRecord, Bytes)> {
+        self.journal
+            .segments
+            .iter()
+            .filter(move |(record, _)| record.rendition.as_str() == rendition)
+    }
+
+    pub(crate) fn records(&self, rendition: &str) -> Vec<&SegmentRecord> {
+        self.of(rendition).map(|(record, _)| record).collect()
+    }
+}
+
+/// A child that puts pictures into display order and makes IDR pictures where it is told to.
+struct Transcoder {
+    rungs: Vec<LadderRung>,
+    source: Option<TrackConfig>,
+    alive: bool,
+    reorder: VecDeque<(Unit, bool)>,
+}
+
+impl Transcoder {
+    fn new(rungs: Vec<LadderRung>) -> Self {
+        Self {
+            rungs,
+            source: None,
+            alive: true,
+            reorder: VecDeque::new(),
+        }
+    }
+
+    fn feed(&mut self, media: Option<(Media, bool)>) -> Vec<(RenditionId, Media)> {
+        let depth = if media.is_some() { 4 } else { 0 };
+        let mut out = Vec::new();
+        match media {
+            Some((Media::Config(config), _)) => {
+                assert!(self.source.is_none(), "a transcoder has one source");
+                self.source = Some(config);
+                for rung in &self.rungs {
+                    out.push((rung.id, Media::Config(encoder::avc(rung.height))));
+                }
+            }
+            Some((Media::Unit(unit), cut)) => {
+                let at = self
+                    .reorder
+                    .partition_point(|(other, _)| other.pts <= unit.pts);
+                self.reorder.insert(at, (unit, cut));
+            }
+            None => {}
+        }
+        while self.reorder.len() > depth {
+            let Some((unit, cut)) = self.reorder.pop_front() else {
+                break;
+            };
+            let dts = Timestamp(unit.pts.0);
+            for rung in &self.rungs {
+                let data = unit.data.clone();
+                let unit = Unit {
+                    dts,
+                    keyframe: cut,
+                    data,
+                    ..unit
+                };
+                out.push((rung.id, Media::Unit(unit)));
+            }
+        }
+        out
+    }
+}

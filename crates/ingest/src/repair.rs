@@ -1,0 +1,204 @@
+//! The door: whatever an encoder does with its timestamps, what goes on inside is continuous.
+//!
+//! - Times of 32-bit milliseconds are unwrapped.
+//! - A step that the wall clock does not bear out, forward by more than [`MAX_STEP`] or backward by
+//!   more than [`MAX_SETBACK`], is taken out: the stream goes on where it was. When the other
+//!   track makes the same step, it is moved by the same amount, so that sound stays with picture.
+//! - A gap that the wall clock bears out stays a gap.
+//! - Decoding times within a track rise by at least one tick.
+//! - Frames before their track's configuration, and video before its first IDR, are dropped.
+//!
+//! Each repair is counted in [`Repairs`].
+
+use std::time::{Duration, Instant};
+
+use weir_media::unit::{Media, Timestamp, TrackConfig, TrackKind, Unit};
+
+use crate::flv::Frame;
+
+/// Largest step forward, beyond the time that passed, that is believed.
+pub const MAX_STEP: Duration = Duration::from_secs(3);
+/// Largest step backward that is taken for jitter.
+pub const MAX_SETBACK: Duration = Duration::from_millis(500);
+/// Largest difference between presentation and decoding that is believed.
+pub const MAX_COMPOSITION: Duration = Duration::from_secs(5);
+
+/// Longest pause between frames that is borne out by the wall clock.
+const MAX_PAUSE: Duration = Duration::from_secs(24 * 60 * 60);
+/// Distance to the next frame that is assumed where none was seen.
+const DEFAULT_INTERVAL: i64 = 33 * TICKS_PER_MS;
+/// A distance larger than this is a pause, not a frame rate.
+const MAX_INTERVAL: i64 = 200 * TICKS_PER_MS;
+const TICKS_PER_MS: i64 = Timestamp::from_ms(1).0;
+
+/// How often each repair was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Repairs {
+    /// The 32-bit clock wrapped.
+    pub wraps: u64,
+    /// A step forward was taken out.
+    pub forward_jumps: u64,
+    /// A step backward was taken out.
+    pub backward_jumps: u64,
+    /// A decoding time did not rise and was raised.
+    pub raised: u64,
+    /// A presentation time before its decoding time, or far after it, was set to it.
+    pub composition: u64,
+    /// A frame came before its track's configuration and was dropped.
+    pub before_config: u64,
+    /// A video frame came before the first IDR and was dropped.
+    pub before_keyframe: u64,
+}
+
+/// Repairs one stream of at most one video and one audio track.
+#[derive(Debug, Default)]
+pub struct Repair {
+    video: Track,
+    audio: Track,
+    repairs: Repairs,
+    /// The last unwrapped time and the encoder's own form of it.
+    clock: Option<(i64, u32)>,
+    /// When the last frame came.
+    last_frame: Option<Instant>,
+}
+
+#[derive(Debug, Default)]
+struct Track {
+    config: Option<TrackConfig>,
+    /// A video track's frames are of use from an IDR on.
+    started: bool,
+    /// Added to the encoder's time. A hostile clock may run round 64 bits, so that sums of times
+    /// and offsets wrap; what comes out stays small, as every step is bounded.
+    offset: i64,
+    last_dts: Option<i64>,
+    interval: Option<i64>,
+}
+
+impl Repair {
+    /// What was repaired so far.
+    pub fn repairs(&self) -> Repairs {
+        self.repairs
+    }
+
+    /// Takes a sequence header. `None` if it repeats the one before, as encoders do.
+    pub fn config(&mut self, config: TrackConfig) -> Option<Media> {
+        let track = match config.kind() {
+            TrackKind::Video => &mut self.video,
+            TrackKind::Audio => &mut self.audio,
+        };
+        if track.config.as_ref() == Some(&config) {
+            return None;
+        }
+        track.started = config.kind() == TrackKind::Audio;
+        track.config = Some(config.clone());
+        Some(Media::Config(config))
+    }
+
+    /// Takes a frame that is to be decoded at `timestamp_ms` of the encoder's clock and came at
+    /// `now`. `None` if it is of no use.
+    pub fn frame(&mut self, now: Instant, timestamp_ms: u32, frame: Frame) -> Option<Media> {
+        let time = self.unwrap_ms(timestamp_ms).wrapping_mul(TICKS_PER_MS);
+        let passed = self
+            .last_frame
+            .map_or(Duration::ZERO, |last| now.saturating_duration_since(last))
+            .min(MAX_PAUSE);
+        self.last_frame = Some(now);
+        let (track, other) = match frame.kind {
+            TrackKind::Video => (&mut self.video, &self.audio),
+            TrackKind::Audio => (&mut self.audio, &self.video),
+        };
+        if track.config.is_none() {
+            self.repairs.before_config += 1;
+            return None;
+        }
+        if !track.started && !frame.keyframe {
+            self.repairs.before_keyframe += 1;
+            return None;
+        }
+        track.started = true;
+        let dts = track.place(other, time, passed, &mut self.repairs);
+        let composition = i64::from(frame.composition_ms) * TICKS_PER_MS;
+        let pts = if (0..=ticks(MAX_COMPOSITION)).contains(&composition) {
+            // A raised decoding time does not move the presentation, if it can be helped.
+            time.wrapping_add(track.offset.wrapping_add(composition))
+                .max(dts)
+        } else {
+            self.repairs.composition += 1;
+            dts
+        };
+        Some(Media::Unit(Unit {
+            kind: frame.kind,
+            dts: Timestamp(dts),
+            pts: Timestamp(pts),
+            keyframe: frame.keyframe,
+            data: frame.data,
+        }))
+    }
+
+    fn unwrap_ms(&mut self, timestamp_ms: u32) -> i64 {
+        let unwrapped = match self.clock {
+            None => i64::from(timestamp_ms),
+            Some((unwrapped, last_ms)) => {
+                let step = timestamp_ms.wrapping_sub(last_ms) as i32;
+                if step > 0 && timestamp_ms < last_ms {
+                    self.repairs.wraps += 1;
+                }
+                unwrapped.wrapping_add(i64::from(step))
+            }
+        };
+        self.clock = Some((unwrapped, timestamp_ms));
+        unwrapped
+    }
+}
+
+impl Track {
+    /// The decoding time at which a frame of the encoder's `time` goes on.
+    fn place(&mut self, other: &Track, time: i64, passed: Duration, repairs: &mut Repairs) -> i64 {
+        let Some(newest) = self.last_dts.max(other.last_dts) else {
+            self.last_dts = Some(time);
+            return time;
+        };
+        if self.last_dts.is_none() {
+            self.offset = other.offset;
+        }
+        let earliest = self.last_dts.unwrap_or(newest - ticks(MAX_STEP)) - ticks(MAX_SETBACK);
+        let latest = newest + ticks(MAX_STEP) + ticks(passed);
+        let fits = |offset: i64| (earliest..=latest).contains(&time.wrapping_add(offset));
+        if !fits(self.offset) {
+            if fits(other.offset) && other.last_dts.is_some() {
+                self.offset = other.offset;
+            } else {
+                let next = self.last_dts.map_or(newest, |last| last + self.interval());
+                if time.wrapping_add(self.offset) > latest {
+                    repairs.forward_jumps += 1;
+                } else {
+                    repairs.backward_jumps += 1;
+                }
+                self.offset = next.wrapping_sub(time);
+            }
+        }
+        let mut dts = time.wrapping_add(self.offset);
+        if let Some(last) = self.last_dts {
+            if dts <= last {
+                repairs.raised += 1;
+                dts = last + 1;
+            } else if dts - last <= MAX_INTERVAL {
+                self.interval = Some(dts - last);
+            }
+        }
+        self.last_dts = Some(dts);
+        dts
+    }
+
+    fn interval(&self) -> i64 {
+        self.interval.unwrap_or(DEFAULT_INTERVAL)
+    }
+}
+
+fn ticks(duration: Duration) -> i64 {
+    duration.as_millis() as i64 * TICKS_PER_MS
+}
+
+#[cfg(test)]
+#[path = "repair_tests.rs"]
+mod tests;

@@ -1,0 +1,44 @@
+//! Decoding, scaling and encoding through libav. No other module names a type of ffmpeg's.
+
+mod decode;
+mod encode;
+
+pub(crate) use decode::{Decoder, Picture, PictureFormat};
+pub(crate) use encode::{Encoder, EncoderOptions};
+
+use std::num::NonZero;
+
+use ffmpeg_next as ffmpeg;
+use thiserror::Error;
+
+/// A call that libav refused.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[error("libav: {0}")]
+pub struct AvError(#[from] ffmpeg::Error);
+
+/// Keeps libav from writing to stderr about every damaged picture: what matters comes back as an
+/// error and is logged once, with its time.
+pub fn quiet_libav() {
+    ffmpeg::util::log::set_level(ffmpeg::util::log::Level::Fatal);
+}
+
+/// Threads for one coder. Slices of one picture run side by side, which adds no delay; beyond
+/// four the seams cost more than they give at the sizes of a ladder.
+fn slice_threads() -> usize {
+    const MOST: usize = 4;
+    std::thread::available_parallelism()
+        .map_or(1, NonZero::get)
+        .min(MOST)
+}
+
+/// `Ok(None)` when the coder wants input first or has come to its end.
+fn some_unless_empty<T>(result: Result<T, ffmpeg::Error>) -> Result<Option<T>, AvError> {
+    const WANTS_INPUT: ffmpeg::Error = ffmpeg::Error::Other {
+        errno: ffmpeg::error::EAGAIN,
+    };
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(WANTS_INPUT | ffmpeg::Error::Eof) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}

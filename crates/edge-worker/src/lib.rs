@@ -1,1 +1,43 @@
-//! The edge's decisions, pure, built as one zero-import Wasm module
+//! The edge's decisions, pure, built as one zero-import Wasm module.
+//!
+//! Whoever hosts the module, the PoP or Cloudflare's runtime, does the I/O; see
+//! [`weir_edge_abi`] for how they talk. The module keeps nothing between calls but its
+//! configuration.
+//!
+//! - [`mod@decide`]: from a request to a plan: which rules a path comes under
+//! - [`media`]: playlists and media under `/v/`
+//! - [`api`]: the HTTP API under `/api/v1/`
+//! - [`web`]: pages and files of the web app
+//! - [`query`]: query parameters in one spelling
+//! - [`device`]: the device class behind a request
+//! - [`answer`]: answers that need nobody else, and the header fields of all others
+//! - [`body`]: checking of bodies before they are sent on
+//! - [`json`]: the JSON reader behind it
+//! - [`room`]: numbering, backfill and slow clients of a chat room
+//! - [`abi`]: the exports of the module
+
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::indexing_slicing,
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::unreachable
+    )
+)]
+
+pub mod abi;
+pub mod answer;
+pub mod api;
+pub mod body;
+pub mod decide;
+pub mod device;
+pub mod json;
+pub mod media;
+pub mod query;
+pub mod room;
+pub mod web;
+
+pub use body::check_body;
+pub use decide::decide;

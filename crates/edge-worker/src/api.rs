@@ -1,0 +1,185 @@
+//! The HTTP API under `/api/v1/`. Operator calls have a listener of their own and no path here.
+
+use std::borrow::Cow;
+
+use weir_edge_abi::{Action, BodyKind, Class, Forward, MAX_BODY, Method, Plan, Request, Serve};
+use weir_model::{DeviceClass, VideoId, problem::Code};
+
+use crate::{
+    answer::{Methods, OPEN, deny},
+    device,
+    media::{ERROR_MS, STALE_MS, WAIT_MS, deny_protected},
+    query::{Parameter, canonical, decimal, identifier, seconds},
+};
+
+const CLASS: Class = Class::Api;
+
+const PAGE_OF_VIDEOS: &[Parameter] = &[
+    Parameter::new("after", identifier),
+    Parameter::new("limit", decimal),
+];
+const PAGE_OF_COMMENTS: &[Parameter] = &[
+    Parameter::new("after", decimal),
+    Parameter::new("before", decimal),
+    Parameter::new("limit", decimal),
+];
+const STATS: &[Parameter] = &[
+    Parameter::new("end", decimal),
+    Parameter::new("event", identifier),
+    Parameter::new("function", identifier),
+    Parameter::new("start", decimal),
+    Parameter::new("step", decimal),
+    Parameter::new("video", identifier),
+];
+const FRAMES: &[Parameter] = &[
+    Parameter::new("device", identifier),
+    Parameter::new("offset", seconds),
+    Parameter::new("rendition", identifier),
+];
+
+/// How long a page of comments, a video's state or a number is shared.
+const SHARED_MS: u32 = 1000;
+/// How long the lead to a span is shared: less than a part, since live it moves.
+const FRAMES_MS: u32 = 300;
+
+/// `call` is the path without `/api/v1/`.
+pub(crate) fn decide<'a>(request: &Request<'a>, call: &str) -> Plan<'a> {
+    let mut pieces = call.split('/');
+    match (
+        pieces.next().unwrap_or_default(),
+        pieces.next(),
+        pieces.next(),
+        pieces.next(),
+    ) {
+        ("videos", None, None, None) => read(request, PAGE_OF_VIDEOS, SHARED_MS, 0),
+        ("stats", None, None, None) => read(request, STATS, SHARED_MS, 0),
+        ("openapi.json", None, None, None) => read(request, &[], SHARED_MS, STALE_MS),
+        ("events", None, None, None) => match Methods::Write.answer(CLASS, request.method) {
+            Some(answer) => answer,
+            None => post(request, BodyKind::Events),
+        },
+        ("videos", Some(id), what, None) => {
+            let Ok(video) = id.parse::<VideoId>() else {
+                return deny(CLASS, Code::VideoNotFound, "no video has such an id");
+            };
+            of_video(request, video, what)
+        }
+        _ => not_found(),
+    }
+}
+
+fn of_video<'a>(request: &Request<'a>, video: VideoId, what: Option<&str>) -> Plan<'a> {
+    // A preflight request never carries what a token would be in.
+    let denial = deny_protected(CLASS, video.access(), None);
+    match (what, denial) {
+        (None | Some("comments" | "frames"), Some(denial)) if request.method != Method::Options => {
+            denial
+        }
+        (None, _) => read(request, &[], SHARED_MS, STALE_MS),
+        (Some("frames"), _) => frames(request),
+        (Some("comments"), _) => match Methods::ReadWrite.answer(CLASS, request.method) {
+            Some(answer) => answer,
+            None if request.method == Method::Post => post(request, BodyKind::Comment),
+            None => shared(request, PAGE_OF_COMMENTS, SHARED_MS, STALE_MS),
+        },
+        _ => not_found(),
+    }
+}
+
+/// A span is chosen for a device, so its class is spelled out where the viewer left it to us.
+fn frames<'a>(request: &Request<'a>) -> Plan<'a> {
+    if let Some(answer) = Methods::Read.answer(CLASS, request.method) {
+        return answer;
+    }
+    let Ok(mut values) = canonical(request.query, FRAMES) else {
+        return invalid_query();
+    };
+    if !values.has("offset") {
+        return deny(CLASS, Code::InvalidQuery, "offset, in seconds, is missing");
+    }
+    match values.get("device") {
+        Some(word) if word.parse::<DeviceClass>().is_err() => {
+            let detail = "device is one of phone, tablet, desktop and tv";
+            return deny(CLASS, Code::InvalidQuery, detail);
+        }
+        Some(_) => {}
+        None => values.set("device", device::of(request).as_str()),
+    }
+    serve(values.target(request.path), FRAMES_MS, 0)
+}
+
+fn read<'a>(
+    request: &Request<'a>,
+    parameters: &'static [Parameter],
+    fresh_ms: u32,
+    stale_ms: u32,
+) -> Plan<'a> {
+    match Methods::Read.answer(CLASS, request.method) {
+        Some(answer) => answer,
+        None => shared(request, parameters, fresh_ms, stale_ms),
+    }
+}
+
+fn shared<'a>(
+    request: &Request<'a>,
+    parameters: &'static [Parameter],
+    fresh_ms: u32,
+    stale_ms: u32,
+) -> Plan<'a> {
+    match canonical(request.query, parameters) {
+        Ok(values) => serve(values.target(request.path), fresh_ms, stale_ms),
+        Err(_) => invalid_query(),
+    }
+}
+
+fn serve(target: Cow<'_, str>, fresh_ms: u32, stale_ms: u32) -> Plan<'_> {
+    let serve = Serve {
+        target,
+        cache_control: "no-cache",
+        fields: OPEN,
+        fresh_ms,
+        error_ms: ERROR_MS.min(fresh_ms),
+        stale_ms,
+        wait_ms: WAIT_MS,
+        held: false,
+    };
+    Plan {
+        class: CLASS,
+        action: Action::Serve(serve),
+    }
+}
+
+fn post<'a>(request: &Request<'a>, body: BodyKind) -> Plan<'a> {
+    let essence = request
+        .content_type
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim();
+    if !essence.eq_ignore_ascii_case("application/json") {
+        let detail = "the body is to be application/json";
+        return deny(CLASS, Code::UnsupportedMediaType, detail);
+    }
+    let forward = Forward {
+        target: Cow::Borrowed(request.path),
+        fields: OPEN,
+        wait_ms: WAIT_MS,
+        max_body: MAX_BODY as u32,
+        body,
+        // Events are counted by country; what a person writes is not stamped with it.
+        country: request.country.filter(|_| body == BodyKind::Events),
+    };
+    Plan {
+        class: CLASS,
+        action: Action::Forward(forward),
+    }
+}
+
+fn invalid_query() -> Plan<'static> {
+    let detail = "a query parameter is malformed or given twice";
+    deny(CLASS, Code::InvalidQuery, detail)
+}
+
+fn not_found() -> Plan<'static> {
+    deny(CLASS, Code::NotFound, "the API has no such call")
+}

@@ -1,0 +1,173 @@
+//! The list of requests and what is to become of each, for every host alike.
+
+use serde::Deserialize;
+
+use super::client::{Answer, Call};
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Case {
+    pub name: String,
+    #[serde(default = "get")]
+    pub method: String,
+    /// Path and query.
+    pub target: String,
+    #[serde(default)]
+    pub user_agent: String,
+    #[serde(default)]
+    pub content_type: String,
+    #[serde(default)]
+    pub body: String,
+    #[serde(flatten)]
+    pub expected: Expected,
+}
+
+fn get() -> String {
+    "GET".to_owned()
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Expected {
+    Serve(Serve),
+    Deny(Deny),
+    Respond(Respond),
+    Forward(Forward),
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Serve {
+    pub class: String,
+    pub target: String,
+    pub fresh_ms: u32,
+    #[serde(default)]
+    pub stale_ms: u32,
+    #[serde(default = "default_wait")]
+    pub wait_ms: u32,
+    #[serde(default)]
+    pub held: bool,
+    pub cache_control: String,
+}
+
+fn default_wait() -> u32 {
+    8000
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Deny {
+    pub class: String,
+    pub code: String,
+    pub allow: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Respond {
+    pub class: String,
+    pub status: u16,
+    pub allow_methods: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Forward {
+    pub class: String,
+    pub target: String,
+    /// Code of the refusal that the body gets.
+    pub refused: Option<String>,
+}
+
+pub fn all() -> Vec<Case> {
+    serde_json::from_str(include_str!("../cases.json")).unwrap()
+}
+
+impl Case {
+    pub fn path_and_query(&self) -> (&str, &str) {
+        self.target.split_once('?').unwrap_or((&self.target, ""))
+    }
+
+    pub fn call(&self) -> Call<'_> {
+        let mut call = Call::new(&self.method, &self.target).body(self.body.as_bytes());
+        for (name, value) in [
+            ("user-agent", &self.user_agent),
+            ("content-type", &self.content_type),
+        ] {
+            if !value.is_empty() {
+                call = call.field(name, value);
+            }
+        }
+        call
+    }
+
+    /// Checks a host's answer, behind it an origin that answers everything with the target that it
+    /// was asked for.
+    pub fn check(&self, answer: &Answer) {
+        let name = &self.name;
+        match &self.expected {
+            Expected::Serve(serve) => {
+                assert_eq!(answer.status, 200, "{name}: {answer:?}");
+                assert_eq!(answer.text(), serve.target, "{name}");
+                assert_eq!(
+                    answer.field("cache-control"),
+                    Some(&*serve.cache_control),
+                    "{name}"
+                );
+                self.check_fields(answer, serve.class != "web");
+            }
+            Expected::Deny(deny) => {
+                check_problem(name, answer, &deny.code);
+                assert_eq!(answer.field("allow"), deny.allow.as_deref(), "{name}");
+                self.check_fields(answer, true);
+            }
+            Expected::Respond(respond) => {
+                assert_eq!(answer.status, respond.status, "{name}: {answer:?}");
+                let allowed = answer.field("access-control-allow-methods");
+                assert_eq!(allowed, respond.allow_methods.as_deref(), "{name}");
+            }
+            Expected::Forward(Forward {
+                refused: Some(code),
+                ..
+            }) => {
+                check_problem(name, answer, code);
+                self.check_fields(answer, true);
+            }
+            Expected::Forward(forward) => {
+                assert_eq!(answer.status, 200, "{name}: {answer:?}");
+                assert_eq!(answer.text(), forward.target, "{name}");
+                assert_eq!(answer.field("cache-control"), Some("no-store"), "{name}");
+                self.check_fields(answer, true);
+            }
+        }
+    }
+
+    fn check_fields(&self, answer: &Answer, open: bool) {
+        let name = &self.name;
+        assert_eq!(
+            answer.field("x-content-type-options"),
+            Some("nosniff"),
+            "{name}"
+        );
+        assert_eq!(
+            answer.field("referrer-policy"),
+            Some("no-referrer"),
+            "{name}"
+        );
+        let origin = answer.field("access-control-allow-origin");
+        assert_eq!(origin, open.then_some("*"), "{name}");
+    }
+}
+
+fn check_problem(name: &str, answer: &Answer, code: &str) {
+    assert_eq!(
+        answer.field("content-type"),
+        Some("application/problem+json"),
+        "{name}: {answer:?}"
+    );
+    let problem: weir_model::Problem = serde_json::from_slice(&answer.body).unwrap();
+    assert_eq!(problem.code.as_str(), code, "{name}");
+    assert_eq!(problem.code.status(), answer.status, "{name}");
+    assert_eq!(problem.status, answer.status, "{name}");
+    assert_eq!(answer.field("cache-control"), Some("no-store"), "{name}");
+}

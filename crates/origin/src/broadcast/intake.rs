@@ -1,0 +1,42 @@
+//! Brings a broadcast what an encoder sends.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use weir_media::live::State;
+
+use super::Broadcast;
+use crate::rtmp::FromEncoder;
+
+/// How many units may wait for the core. It takes microseconds for one, so that they wait only
+/// while the machine is too busy to run it; then the encoder feels a slow network.
+const QUEUE: usize = 256;
+
+/// Opens a channel for one encoder. The broadcast counts it as publishing until the channel
+/// closes; the receiver goes away when the broadcast ends.
+pub fn open(broadcast: Arc<Broadcast>) -> mpsc::Sender<FromEncoder> {
+    let (sender, receiver) = mpsc::channel(QUEUE);
+    tokio::spawn(run(broadcast, receiver));
+    sender
+}
+
+async fn run(broadcast: Arc<Broadcast>, mut receiver: mpsc::Receiver<FromEncoder>) {
+    let _turn = broadcast.turn.lock().await;
+    let mut state = broadcast.state();
+    broadcast.publish();
+    loop {
+        let received = tokio::select! {
+            received = receiver.recv() => received,
+            _ = state.wait_for(|state| matches!(state, State::Ending | State::Ended)) => return,
+            () = broadcast.closed.cancelled() => return,
+        };
+        match received {
+            Some(FromEncoder::Media(media)) => broadcast.push(media),
+            Some(FromEncoder::Repaired(repairs)) => {
+                tracing::debug!(video = %broadcast.video(), ?repairs, "timestamps repaired");
+            }
+            Some(FromEncoder::Ended(_)) | None => break,
+        }
+    }
+    broadcast.unpublish();
+}

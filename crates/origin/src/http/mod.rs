@@ -1,0 +1,89 @@
+//! The HTTP planes.
+//!
+//! - [`viewer`]: what points of presence ask for viewers: media, the public API, the web app
+//! - [`operator`]: what the operator asks for, behind the operator token, and `/metrics`
+//!
+//! and what they are made of:
+//!
+//! - [`media`]: `/v/…`: playlists, segments, parts, spans
+//! - [`videos`]: creating, reading, changing and ending videos
+//! - [`frames`]: the span that holds a moment
+//! - [`comments`], [`events`], [`stats`]: the rest of the API
+//! - [`web`]: the web app's files
+//! - [`health`]: probes and metrics
+//! - [`openapi`]: the contract
+//! - [`problem`]: errors, as RFC 9457 problems
+
+pub mod comments;
+pub mod events;
+pub mod frames;
+pub mod health;
+pub mod media;
+pub mod openapi;
+pub mod operator;
+pub mod problem;
+pub mod stats;
+#[cfg(test)]
+pub(crate) mod test_client;
+pub mod videos;
+pub mod viewer;
+pub mod web;
+
+use std::{path::PathBuf, sync::Arc};
+
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    clock::Clock,
+    events::Statistics,
+    keys::OperatorToken,
+    metrics::Metrics,
+    registry::Registry,
+    store::{Comments, MetaStore},
+};
+
+/// What the handlers of both planes work with.
+#[derive(Clone)]
+pub struct App(Arc<Parts>);
+
+/// The parts of an [`App`].
+pub struct Parts {
+    /// All videos.
+    pub registry: Registry,
+    /// Their metadata.
+    pub meta: Arc<dyn MetaStore>,
+    /// Their comments.
+    pub comments: Arc<dyn Comments>,
+    /// Their counts.
+    pub statistics: Statistics,
+    /// The origin's clock.
+    pub clock: Clock,
+    /// Opens the operator plane.
+    pub operator_token: OperatorToken,
+    /// Where encoders push: `rtmp://host:port/live`.
+    pub rtmp_url: String,
+    /// The data folder, whose disk has to be writable.
+    pub data: PathBuf,
+    /// The built web app, if there is one.
+    pub www: Option<PathBuf>,
+    /// What the origin counts.
+    pub metrics: Metrics,
+    /// Everything that `/metrics` shows.
+    pub registered: prometheus_client::registry::Registry,
+    /// Cancelled when the origin goes down: requests that wait are let go.
+    pub shutdown: CancellationToken,
+}
+
+impl From<Parts> for App {
+    fn from(parts: Parts) -> Self {
+        Self(Arc::new(parts))
+    }
+}
+
+impl std::ops::Deref for App {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}

@@ -1,0 +1,22 @@
+//! The viewer plane: what points of presence ask for viewers.
+
+use axum::{Router, routing::get};
+
+use super::{App, comments, events, frames, health, media, openapi, problem, stats, videos, web};
+
+/// All of the viewer plane.
+pub fn router(app: App) -> Router {
+    let api = Router::new()
+        .route("/v/{*path}", get(media::get))
+        .route("/api/v1/videos", get(videos::list_open))
+        .route("/api/v1/videos/{id}", get(videos::read))
+        .route("/api/v1/videos/{id}/frames", get(frames::get))
+        .route("/api/v1/openapi.json", get(openapi::get))
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .with_state(app.clone())
+        .merge(comments::router(app.comments.clone(), app.clock))
+        .merge(events::router(app.statistics.clone()))
+        .merge(stats::router(app.statistics.clone()));
+    web::add_to(api, app.www.as_deref()).method_not_allowed_fallback(problem::method_not_allowed)
+}

@@ -1,0 +1,104 @@
+//! What the origin counts about itself, for `/metrics`.
+
+use prometheus_client::{
+    metrics::{counter::Counter, gauge::Gauge},
+    registry::Registry,
+};
+
+/// Counters and gauges of one origin. Clones count together.
+#[derive(Clone, Debug, Default)]
+pub struct Metrics {
+    /// Videos that an encoder is pushing.
+    pub videos_live: Gauge,
+    /// Videos held in memory: live, away, or ended a moment ago.
+    pub videos_on_air: Gauge,
+    /// Access units taken from encoders.
+    pub units: Counter,
+    /// Segments closed, all renditions.
+    pub segments: Counter,
+    /// Parts closed, all renditions.
+    pub parts: Counter,
+    /// Bytes of closed segments, all renditions.
+    pub media_bytes: Counter,
+    /// Segments marked as gaps, all renditions.
+    pub gaps: Counter,
+    /// Segments whose bytes are not durable.
+    pub segments_not_durable: Counter,
+    /// Reservations of a media sequence number that the journal refused.
+    pub reservations_not_durable: Counter,
+    /// Spans put into object storage.
+    pub spans_stored: Counter,
+    /// Transcoder children that died while they were needed.
+    pub transcoders_lost: Counter,
+    /// Units not handed to a transcoder because it was behind or away.
+    pub transcoder_units_dropped: Counter,
+    /// Requests that wait for a playlist position or a part.
+    pub requests_waiting: Gauge,
+    /// Pushes refused: wrong key, ended video, or another publisher.
+    pub publishes_refused: Counter,
+}
+
+impl Metrics {
+    /// Registers everything under `weir_origin_…`.
+    pub fn register(registry: &mut Registry) -> Self {
+        let all = Self::default();
+        let registry = registry.sub_registry_with_prefix("weir_origin");
+        let gauges = [
+            (
+                "videos_live",
+                "Videos that an encoder is pushing",
+                &all.videos_live,
+            ),
+            ("videos_on_air", "Videos held in memory", &all.videos_on_air),
+            (
+                "requests_waiting",
+                "Requests waiting for a position",
+                &all.requests_waiting,
+            ),
+        ];
+        for (name, help, gauge) in gauges {
+            registry.register(name, help, gauge.clone());
+        }
+        let counters = [
+            ("units", "Access units taken from encoders", &all.units),
+            ("segments", "Segments closed", &all.segments),
+            ("parts", "Parts closed", &all.parts),
+            ("media_bytes", "Bytes of closed segments", &all.media_bytes),
+            ("gaps", "Segments marked as gaps", &all.gaps),
+            (
+                "segments_not_durable",
+                "Segments not durable",
+                &all.segments_not_durable,
+            ),
+            (
+                "reservations_not_durable",
+                "Reservations refused",
+                &all.reservations_not_durable,
+            ),
+            (
+                "spans_stored",
+                "Spans put into object storage",
+                &all.spans_stored,
+            ),
+            (
+                "transcoders_lost",
+                "Transcoders that died",
+                &all.transcoders_lost,
+            ),
+            (
+                "transcoder_units_dropped",
+                "Units not handed to a transcoder",
+                &all.transcoder_units_dropped,
+            ),
+            (
+                "publishes_refused",
+                "Pushes refused",
+                &all.publishes_refused,
+            ),
+        ];
+        for (name, help, counter) in counters {
+            registry.register(name, help, counter.clone());
+        }
+        all
+    }
+}

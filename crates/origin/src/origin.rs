@@ -1,0 +1,395 @@
+//! The assembly: one origin on one data folder.
+//!
+//! | in the folder | what |
+//! | --- | --- |
+//! | `operator-token` | opens the operator plane; for the owner alone |
+//! | `meta.db` | videos, stream keys, comments |
+//! | `log.db`, `stats.db` | events as they came, and the counts made of them |
+//! | `journal/{video}.jsonl` | what a broadcast did, until it is a recording |
+//! | `spool/{video}/…` | segments on their way into object storage |
+//! | `objects/videos/…` | object storage: spans and recordings |
+//! | `lock` | held by the origin that runs on the folder |
+
+use std::{
+    fs::File,
+    io,
+    net::{Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use axum::Router;
+use object_store::local::LocalFileSystem;
+use prometheus_client::registry::Registry as Registered;
+use thiserror::Error;
+use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+use weir_media::{framing::LadderRung, live::LiveConfig};
+
+use crate::{
+    archive::Archive,
+    broadcast::Surroundings,
+    clock::Clock,
+    events::{Options, Statistics},
+    http::{self, App, Parts},
+    journal::Journal,
+    keys::{OperatorToken, OperatorTokenError},
+    metrics::Metrics,
+    registry::{Registry, RegistryError},
+    rtmp,
+    spool::Spool,
+    store::{SqliteMeta, StoreError},
+};
+
+/// How long connections may take to end once the origin is asked to.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// What an origin is told at its start.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The folder that holds everything; made if it is missing.
+    pub data: PathBuf,
+    /// Where points of presence connect.
+    pub viewer: SocketAddr,
+    /// Where the operator's API listens.
+    pub operator: SocketAddr,
+    /// Where encoders push.
+    pub rtmp: SocketAddr,
+    /// The built web app, if there is one.
+    pub www: Option<PathBuf>,
+    /// The transcoder's executable; without one, only the source is offered.
+    pub transcoder: Option<PathBuf>,
+    /// How long a broadcast waits for an encoder that went away.
+    pub reconnect_window: Duration,
+}
+
+impl Config {
+    /// An origin on free ports of the loopback address, without web app and transcoder.
+    pub fn new(data: PathBuf) -> Self {
+        let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        Self {
+            data,
+            viewer: any_port,
+            operator: any_port,
+            rtmp: any_port,
+            www: None,
+            transcoder: None,
+            reconnect_window: Duration::from_secs(30),
+        }
+    }
+
+    /// Packaging and ladder: one rung of 480 lines next to the source.
+    fn live(&self) -> LiveConfig {
+        let rung = |id: &str| {
+            id.parse().ok().map(|id| LadderRung {
+                id,
+                height: 480,
+                bitrate_kbps: 1200,
+            })
+        };
+        LiveConfig {
+            reconnect_window: self.reconnect_window,
+            ladder: rung("480p").into_iter().collect(),
+            ..LiveConfig::default()
+        }
+    }
+}
+
+/// A socket that could not be opened.
+#[derive(Debug, Error)]
+pub enum BindError {
+    /// Another process listens there.
+    #[error("port {} is in use: {what} can't listen on {address} ({option})", address.port())]
+    InUse {
+        /// What wanted to listen.
+        what: &'static str,
+        /// The option that says where.
+        option: &'static str,
+        /// Where.
+        address: SocketAddr,
+    },
+    /// The system refused for another reason.
+    #[error("{what} can't listen on {address} ({option}): {source}")]
+    Refused {
+        /// What wanted to listen.
+        what: &'static str,
+        /// The option that says where.
+        option: &'static str,
+        /// Where.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// Why an origin did not start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// The data folder can't be used.
+    #[error("data folder {path}: {source}")]
+    Data {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Another origin runs on the data folder.
+    #[error("data folder {0} is in use by another origin")]
+    InUse(PathBuf),
+    /// A database can't be opened.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Object storage can't be opened.
+    #[error("object storage: {0}")]
+    Objects(#[from] object_store::Error),
+    /// There is no operator token.
+    #[error(transparent)]
+    OperatorToken(#[from] OperatorTokenError),
+    /// What an earlier life left can't be taken up.
+    #[error(transparent)]
+    Recover(#[from] RegistryError),
+}
+
+/// The open sockets of an origin that has yet to start: their ports are known.
+#[derive(Debug)]
+pub struct Listeners {
+    viewer: (TcpListener, SocketAddr),
+    operator: (TcpListener, SocketAddr),
+    rtmp: (TcpListener, SocketAddr),
+}
+
+impl Listeners {
+    /// Opens all sockets or none.
+    pub async fn bind(config: &Config) -> Result<Self, BindError> {
+        Ok(Self {
+            viewer: bind("the viewer plane", "--listen", config.viewer).await?,
+            operator: bind("the operator plane", "--operator", config.operator).await?,
+            rtmp: bind("RTMP", "--rtmp", config.rtmp).await?,
+        })
+    }
+
+    /// Where points of presence connect.
+    pub fn viewer_address(&self) -> SocketAddr {
+        self.viewer.1
+    }
+}
+
+async fn bind(
+    what: &'static str,
+    option: &'static str,
+    address: SocketAddr,
+) -> Result<(TcpListener, SocketAddr), BindError> {
+    let bound = async {
+        let listener = TcpListener::bind(address).await?;
+        let address = listener.local_addr()?;
+        Ok((listener, address))
+    };
+    bound
+        .await
+        .map_err(|source: io::Error| match source.kind() {
+            io::ErrorKind::AddrInUse => BindError::InUse {
+                what,
+                option,
+                address,
+            },
+            _ => BindError::Refused {
+                what,
+                option,
+                address,
+                source,
+            },
+        })
+}
+
+/// A running origin.
+pub struct Origin {
+    viewer: SocketAddr,
+    operator: SocketAddr,
+    rtmp: SocketAddr,
+    operator_token_file: PathBuf,
+    registry: Registry,
+    statistics: Statistics,
+    meta: SqliteMeta,
+    journal: Arc<Journal>,
+    spool: Arc<Spool>,
+    shutdown: CancellationToken,
+    servers: Vec<JoinHandle<()>>,
+    /// Locked for as long as the origin uses the data folder.
+    _lock: File,
+}
+
+impl Origin {
+    /// Opens the data folder, takes up what was left there, and begins to serve. `registered`
+    /// holds what else `/metrics` shall show. Must be called within a tokio runtime.
+    pub async fn start(
+        config: Config,
+        listeners: Listeners,
+        mut registered: Registered,
+    ) -> Result<Self, StartError> {
+        let live = config.live();
+        let data = config.data;
+        let data_error = |source| StartError::Data {
+            path: data.clone(),
+            source,
+        };
+        std::fs::create_dir_all(&data).map_err(data_error)?;
+        let lock = lock_folder(&data)?;
+        let operator_token_file = data.join("operator-token");
+        let operator_token = OperatorToken::load_or_create(&operator_token_file)?;
+
+        let clock = Clock::anchored();
+        let meta = SqliteMeta::open(&data.join("meta.db")).await?;
+        let videos = Arc::new(meta.clone());
+        let statistics = Statistics::open(&data, videos.clone(), clock, Options::default()).await?;
+        statistics.metrics().register(&mut registered);
+        let metrics = Metrics::register(&mut registered);
+
+        let journal = Arc::new(Journal::open(&data.join("journal")).map_err(data_error)?);
+        let spool = Arc::new(Spool::open(&data.join("spool")).map_err(data_error)?);
+        let objects = data.join("objects");
+        std::fs::create_dir_all(&objects).map_err(data_error)?;
+        let objects = LocalFileSystem::new_with_prefix(objects)?.with_fsync(true);
+        let archive = Archive::new(Arc::new(objects), spool.clone());
+        let surroundings = Surroundings {
+            clock,
+            journal: journal.clone(),
+            spool: spool.clone(),
+            transcoder: config.transcoder,
+            live,
+            metrics: metrics.clone(),
+        };
+        let registry = Registry::new(videos.clone(), archive, surroundings);
+        registry.recover().await?;
+
+        let shutdown = CancellationToken::new();
+        let Listeners {
+            viewer,
+            operator,
+            rtmp,
+        } = listeners;
+        let app = App::from(Parts {
+            registry: registry.clone(),
+            meta: videos.clone(),
+            comments: videos,
+            statistics: statistics.clone(),
+            clock,
+            operator_token,
+            rtmp_url: rtmp_url(rtmp.1),
+            data,
+            www: config.www,
+            metrics,
+            registered,
+            shutdown: shutdown.clone(),
+        });
+        let servers = vec![
+            serve(
+                viewer.0,
+                http::viewer::router(app.clone()),
+                shutdown.clone(),
+            ),
+            serve(operator.0, http::operator::router(app), shutdown.clone()),
+            tokio::spawn(rtmp::serve(
+                rtmp.0,
+                Arc::new(registry.clone()),
+                shutdown.clone(),
+            )),
+        ];
+        Ok(Self {
+            viewer: viewer.1,
+            operator: operator.1,
+            rtmp: rtmp.1,
+            operator_token_file,
+            registry,
+            statistics,
+            meta,
+            journal,
+            spool,
+            shutdown,
+            servers,
+            _lock: lock,
+        })
+    }
+
+    /// Where points of presence connect.
+    pub fn viewer_address(&self) -> SocketAddr {
+        self.viewer
+    }
+
+    /// Where the operator's API listens.
+    pub fn operator_address(&self) -> SocketAddr {
+        self.operator
+    }
+
+    /// Where encoders push: `rtmp://host:port/live`.
+    pub fn rtmp_url(&self) -> String {
+        rtmp_url(self.rtmp)
+    }
+
+    /// The file that holds the operator token.
+    pub fn operator_token_file(&self) -> &Path {
+        &self.operator_token_file
+    }
+
+    /// All videos: an encoder of another kind than RTMP's publishes here.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// Lets encoders and viewers go and makes everything durable. Broadcasts do not end by this:
+    /// the next life of the origin takes them up.
+    pub async fn shut_down(self) {
+        self.shutdown.cancel();
+        for mut server in self.servers {
+            if tokio::time::timeout(DRAIN, &mut server).await.is_err() {
+                warn!("connections did not end in time");
+                server.abort();
+            }
+        }
+        self.registry.close();
+        self.statistics.shutdown().await;
+        let (spool, journal) = (self.spool, self.journal);
+        let flush = tokio::task::spawn_blocking(move || {
+            spool.flush();
+            journal.flush();
+        });
+        if flush.await.is_err() {
+            warn!("spool and journal were not flushed");
+        }
+        self.meta.close().await;
+        info!("origin ended");
+    }
+}
+
+fn serve(listener: TcpListener, router: Router, shutdown: CancellationToken) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        let asked = shutdown.cancelled_owned();
+        if let Err(e) = axum::serve(listener, router)
+            .with_graceful_shutdown(asked)
+            .await
+        {
+            warn!(error = %e, "HTTP server ended");
+        }
+    })
+}
+
+fn rtmp_url(address: SocketAddr) -> String {
+    format!("rtmp://{address}/{}", rtmp::APP)
+}
+
+/// Two origins on one folder would give names twice.
+fn lock_folder(data: &Path) -> Result<File, StartError> {
+    let lock = File::create(data.join("lock")).map_err(|source| StartError::Data {
+        path: data.to_owned(),
+        source,
+    })?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(std::fs::TryLockError::WouldBlock) => Err(StartError::InUse(data.to_owned())),
+        Err(std::fs::TryLockError::Error(source)) => Err(StartError::Data {
+            path: data.to_owned(),
+            source,
+        }),
+    }
+}

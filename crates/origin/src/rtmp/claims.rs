@@ -1,0 +1,159 @@
+//! One publisher per video.
+//!
+//! A living encoder sends bytes all the time. So a second one with the same key waits for the
+//! first's next byte: if one comes the second is refused; if none comes within [`DEAD_AFTER`] of
+//! the last, the first is cut off and the second takes over. An encoder that reconnects after its
+//! network broke gets in within that time instead of being refused by its own ghost.
+
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::{sync::watch, time::Instant};
+use tokio_util::sync::CancellationToken;
+use weir_ingest::rtmp::Refusal;
+use weir_model::VideoId;
+
+/// Silence after which a publisher may be replaced.
+pub(super) const DEAD_AFTER: Duration = Duration::from_secs(3);
+
+/// Who publishes what.
+#[derive(Debug, Default)]
+pub(super) struct Claims {
+    holders: Mutex<HashMap<VideoId, Holder>>,
+}
+
+/// What others see of a claim.
+#[derive(Clone, Debug)]
+struct Holder {
+    last_input: watch::Receiver<Instant>,
+    replaced: CancellationToken,
+}
+
+/// The right to publish a video, until dropped.
+#[derive(Debug)]
+pub(super) struct Claim {
+    video: VideoId,
+    last_input: watch::Sender<Instant>,
+    replaced: CancellationToken,
+    claims: Arc<Claims>,
+}
+
+impl Claims {
+    /// Claims the video, waiting for the present holder to show that it is alive or dead.
+    pub(super) async fn claim(self: &Arc<Self>, video: VideoId) -> Result<Claim, Refusal> {
+        loop {
+            let mut holder = match self.lock().entry(video) {
+                Entry::Occupied(holder) => holder.get().clone(),
+                Entry::Vacant(place) => {
+                    let (last_input, seen) = watch::channel(Instant::now());
+                    let replaced = CancellationToken::new();
+                    place.insert(Holder {
+                        last_input: seen,
+                        replaced: replaced.clone(),
+                    });
+                    let claims = Arc::clone(self);
+                    return Ok(Claim {
+                        video,
+                        last_input,
+                        replaced,
+                        claims,
+                    });
+                }
+            };
+            let dead_at = *holder.last_input.borrow_and_update() + DEAD_AFTER;
+            match tokio::time::timeout_at(dead_at, holder.last_input.changed()).await {
+                Ok(Ok(())) => return Err(Refusal::AlreadyPublishing),
+                // The holder is gone by itself.
+                Ok(Err(_)) => {}
+                Err(_) => {
+                    holder.replaced.cancel();
+                    // It lets go as soon as it has said goodbye inwards.
+                    while holder.last_input.changed().await.is_ok() {}
+                }
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<VideoId, Holder>> {
+        self.holders.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Claim {
+    /// The video claimed.
+    pub(super) fn video(&self) -> VideoId {
+        self.video
+    }
+
+    /// The holder got bytes: it is alive.
+    pub(super) fn touch(&self) {
+        self.last_input.send_replace(Instant::now());
+    }
+
+    /// Comes true when someone else takes over; the holder then has to let go soon.
+    pub(super) async fn replaced(&self) {
+        self.replaced.cancelled().await;
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.claims.lock().remove(&self.video);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn video() -> VideoId {
+        "oabcdefghijk".parse().unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_living_holder_keeps_its_claim() {
+        let claims = Arc::new(Claims::default());
+        let first = claims.claim(video()).await.unwrap();
+        let second = tokio::spawn({
+            let claims = Arc::clone(&claims);
+            async move { claims.claim(video()).await.map(|_| ()) }
+        });
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        first.touch();
+        assert_eq!(second.await.unwrap(), Err(Refusal::AlreadyPublishing));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_dead_holder_is_replaced_once_it_lets_go() {
+        let claims = Arc::new(Claims::default());
+        let first = claims.claim(video()).await.unwrap();
+        let asked = Instant::now();
+        let second = tokio::spawn({
+            let claims = Arc::clone(&claims);
+            async move { claims.claim(video()).await.map(|claim| claim.video()) }
+        });
+        first.replaced().await;
+        assert_eq!(asked.elapsed(), DEAD_AFTER);
+        assert!(!second.is_finished());
+        drop(first);
+        assert_eq!(second.await.unwrap(), Ok(video()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_holder_that_leaves_makes_room_at_once() {
+        let claims = Arc::new(Claims::default());
+        let first = claims.claim(video()).await.unwrap();
+        let asked = Instant::now();
+        let second = tokio::spawn({
+            let claims = Arc::clone(&claims);
+            async move { claims.claim(video()).await.map(|_| ()) }
+        });
+        tokio::task::yield_now().await;
+        drop(first);
+        assert_eq!(second.await.unwrap(), Ok(()));
+        assert_eq!(asked.elapsed(), Duration::ZERO);
+    }
+}

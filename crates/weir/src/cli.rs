@@ -1,0 +1,143 @@
+//! What can be asked for.
+
+use std::{ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Live streaming with a WebAssembly delivery plane.
+#[derive(Debug, Parser)]
+#[command(name = "weir", version)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run everything in one process: an origin behind a point of presence.
+    Serve(ServeArgs),
+    /// Run an origin alone.
+    Origin(OriginAloneArgs),
+    /// Run a point of presence alone.
+    Pop(PopArgs),
+    /// Print the OpenAPI document.
+    Openapi,
+    /// Run `weir-transcode` with the given arguments.
+    Transcode(TranscodeArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    /// Where viewers connect.
+    #[arg(long, default_value = "127.0.0.1:8080")]
+    pub(crate) listen: SocketAddr,
+    /// The edge module [default: looked for next to the executable and in target/wasm].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) edge_module: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) origin: OriginArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OriginAloneArgs {
+    /// Where points of presence connect. Keep it off the open internet.
+    #[arg(long, default_value = "127.0.0.1:8082")]
+    pub(crate) listen: SocketAddr,
+    #[command(flatten)]
+    pub(crate) origin: OriginArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OriginArgs {
+    /// The folder that holds everything; made if it is missing.
+    #[arg(long, default_value = "data", value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// Where encoders push.
+    #[arg(long, default_value = "127.0.0.1:1935")]
+    pub(crate) rtmp: SocketAddr,
+    /// Where the operator's API listens. Keep it off the open internet.
+    #[arg(long, default_value = "127.0.0.1:8081")]
+    pub(crate) operator: SocketAddr,
+    /// The built web app [default: looked for next to the executable and in www/dist].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) www: Option<PathBuf>,
+    /// The transcoder [default: weir-transcode next to the executable].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) transcoder: Option<PathBuf>,
+    /// What is offered next to the source.
+    #[arg(long, value_enum, default_value_t = Ladder::Standard)]
+    pub(crate) ladder: Ladder,
+    /// How long a broadcast waits for an encoder that went away, such as 30s or 2m.
+    #[arg(long, default_value = "30s", value_parser = duration)]
+    pub(crate) reconnect_window: Duration,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Ladder {
+    /// A rendition of 480 lines for a source that has more.
+    Standard,
+    /// Nothing; no transcoder runs.
+    None,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PopArgs {
+    /// The origin's viewer plane, such as http://10.0.0.2:8082.
+    #[arg(long, value_name = "URL")]
+    pub(crate) origin: http::Uri,
+    /// Where viewers connect.
+    #[arg(long, default_value = "127.0.0.1:8080")]
+    pub(crate) listen: SocketAddr,
+    /// The edge module [default: looked for next to the executable and in target/wasm].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) edge_module: Option<PathBuf>,
+    /// What the origin knows this point of presence by.
+    #[arg(long, default_value = "local")]
+    pub(crate) name: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TranscodeArgs {
+    /// Passed on as they are.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(crate) args: Vec<OsString>,
+}
+
+/// A whole number and its unit: `500ms`, `30s`, `2m`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let digits = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let number: u32 = number
+        .parse()
+        .map_err(|_| format!("{text:?} begins with no number"))?;
+    match unit {
+        "ms" => Ok(Duration::from_millis(number.into())),
+        "s" => Ok(Duration::from_secs(number.into())),
+        "m" => Ok(Duration::from_secs(60) * number),
+        _ => Err(format!("{text:?} needs a unit: ms, s or m")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn durations_need_a_unit() {
+        assert_eq!(duration("30s"), Ok(Duration::from_secs(30)));
+        assert_eq!(duration("250ms"), Ok(Duration::from_millis(250)));
+        assert_eq!(duration("2m"), Ok(Duration::from_secs(120)));
+        for text in ["", "30", "s", "-1s", "1.5s", "30 s", "99999999999s"] {
+            assert!(duration(text).is_err(), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! `weir serve`: an origin behind a point of presence, in one process.
+
+use std::{
+    io::Write,
+    net::{Ipv4Addr, SocketAddr},
+};
+
+use anyhow::Context;
+use prometheus_client::registry::Registry;
+use serde_json::json;
+use tokio::sync::oneshot;
+use weir_origin::origin::{Listeners, Origin};
+use weir_pop::Pop;
+
+use crate::{cli::ServeArgs, lookup, origin, pop, shutdown};
+
+/// Runs both until asked to end: viewers are let go first, then encoders.
+pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
+    let asked = shutdown::asked()?;
+    let module = lookup::edge_module(args.edge_module)?;
+    let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let config = origin::config(args.origin, any_port)?;
+    let for_viewers = pop::bind(args.listen).await?;
+    let listeners = Listeners::bind(&config).await?;
+
+    let behind = format!("http://{}", listeners.viewer_address());
+    let behind = behind.parse().context("the origin's address")?;
+    let mut registry = Registry::default();
+    let pop = Pop::load(weir_pop::Config::new(behind, module), &mut registry)?;
+    let origin = Origin::start(config, listeners, registry).await?;
+
+    let viewer = for_viewers
+        .local_addr()
+        .context("the viewers' socket has no address")?;
+    let (drain, drained) = oneshot::channel::<()>();
+    let serving = tokio::spawn(async move {
+        // A sender that is gone asks for the same.
+        pop.serve(for_viewers, async { drained.await.unwrap_or_default() })
+            .await;
+    });
+    announce(viewer, &origin)?;
+    asked.await;
+    drop(drain);
+    // Requests that wait for a position are let go by the origin's own drain.
+    let (served, ()) = tokio::join!(serving, origin.shut_down());
+    served.context("the point of presence panicked")
+}
+
+/// Says on stdout, in one JSON line, that connections are taken and where.
+pub(crate) fn announce(viewer: SocketAddr, origin: &Origin) -> anyhow::Result<()> {
+    let ready = json!({
+        "viewer": format!("http://{viewer}"),
+        "operator": format!("http://{}", origin.operator_address()),
+        "rtmp": origin.rtmp_url(),
+        "operator_token_file": origin.operator_token_file(),
+    });
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{ready}")
+        .and_then(|()| out.flush())
+        .context("cannot say that weir is ready")
+}

@@ -1,1 +1,36 @@
-//! The player's decisions, pure, with a wasm-bindgen adapter for browsers
+//! The player's decisions, pure, with a wasm-bindgen adapter for browsers.
+//!
+//! - [`player`]: the whole: playlists, transfers, the media element and the viewer's wishes in,
+//!   [`Command`]s and the next wake-up out
+//! - [`command`]: what the browser shim is asked to do
+//! - [`playlist`]: a bounded reader of multivariant and media playlists, LL-HLS included
+//! - [`timeline`]: what is known of one rendition: segments, parts, the live edge; delta updates
+//! - [`boxes`]: the two numbers needed of fMP4: a track's timescale and a chunk's decode time
+//! - [`abr`]: throughput and the choice of a rendition
+//! - [`latency`]: how near to the live edge to sit, and how to get there
+//! - [`meter`]: startup, stalls, time watched
+//! - [`outbox`]: events to report, kept until they are answered
+//! - [`retry`]: when to ask again
+//! - [`url`]: references resolved against the playlist they stand in
+//!
+//! Nothing but the adapter reads a clock or calls JavaScript, and no media body enters the linear
+//! memory: the shim moves the bytes and tells how many they were. Instants are Unix milliseconds
+//! from a clock that never goes back (`performance.timeOrigin + performance.now()`).
+
+pub mod abr;
+pub mod boxes;
+pub mod command;
+pub mod latency;
+pub mod meter;
+pub mod outbox;
+pub mod player;
+pub mod playlist;
+pub mod retry;
+pub mod timeline;
+pub mod url;
+
+#[cfg(target_arch = "wasm32")]
+mod web;
+
+pub use command::{Body, Command, RequestId, TrackKind};
+pub use player::{Config, Failure, Observation, Phase, Player, Transfer};

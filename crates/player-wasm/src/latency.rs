@@ -1,0 +1,243 @@
+//! How near to the live edge to sit, and how to get there.
+//!
+//! A part arrives some lag after the instant at which its last frame was due. The playhead has to
+//! stay behind that by two part durations (one is being played, one is on its way) and by as much
+//! as the lag varies. When arrivals are steady this is nearer than PART-HOLD-BACK; after a stall it
+//! moves away and comes back slowly.
+
+use std::collections::VecDeque;
+
+/// What to do about the latency.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Adjustment {
+    /// Play at this rate.
+    Rate(f64),
+    /// Too far behind for that: seek to the target.
+    Seek,
+}
+
+/// Where playback stands, all in ms.
+#[derive(Clone, Copy, Debug)]
+pub struct Standing {
+    /// Now minus the date of the playhead.
+    pub latency_ms: f64,
+    /// What is buffered ahead of the playhead.
+    pub buffer_ms: f64,
+    /// Declared part duration.
+    pub part_ms: f64,
+    /// PART-HOLD-BACK, or HOLD-BACK without parts.
+    pub hold_back_ms: f64,
+}
+
+/// Keeps the latency.
+#[derive(Clone, Debug, Default)]
+pub struct LatencyControl {
+    /// When a part came, and its lag in ms.
+    lags: VecDeque<(u64, f64)>,
+    caution_ms: f64,
+    cautious_since: u64,
+    steering: Steering,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+enum Steering {
+    #[default]
+    Hold,
+    CatchUp,
+    FallBack,
+}
+
+impl LatencyControl {
+    /// How long a lag is remembered, in ms.
+    const MEMORY_MS: u64 = 20_000;
+    /// Fewest lags that say something about how steady arrivals are.
+    const ENOUGH: usize = 12;
+    /// What a stall adds to the distance, in ms.
+    const STALL_MS: f64 = 350.0;
+    /// Most that stalls add, in ms.
+    const MAX_CAUTION_MS: f64 = 3000.0;
+    /// The caution that is given up per ms of calm.
+    const CALM: f64 = 0.01;
+    /// Distance from the target at which seeking is better than playing faster, in ms.
+    const DRIFT_MS: f64 = 4000.0;
+    /// Errors up to this are left alone, in ms.
+    const TOLERANCE_MS: f64 = 120.0;
+    /// Once steering, it goes on until the error is this small, in ms.
+    const DONE_MS: f64 = 25.0;
+
+    /// Notes that a part has come in whole, this long after the date at which it ends.
+    pub fn arrived(&mut self, now: u64, lag_ms: f64) {
+        self.lags.push_back((now, lag_ms));
+        let too_old = |&(at, _): &(u64, f64)| at + Self::MEMORY_MS < now;
+        while self.lags.len() > 256 || self.lags.front().is_some_and(too_old) {
+            self.lags.pop_front();
+        }
+    }
+
+    /// Notes that playback stalled for want of data.
+    pub fn stalled(&mut self, now: u64) {
+        self.caution_ms = (self.caution(now) + Self::STALL_MS).min(Self::MAX_CAUTION_MS);
+        self.cautious_since = now;
+    }
+
+    /// Forgets what arrivals were like: the rendition or the epoch is another.
+    pub fn reset_arrivals(&mut self) {
+        self.lags.clear();
+    }
+
+    fn caution(&self, now: u64) -> f64 {
+        let calm_ms = now.saturating_sub(self.cautious_since) as f64;
+        (self.caution_ms - calm_ms * Self::CALM).max(0.0)
+    }
+
+    /// How far behind the end of the newest part to play, in ms.
+    pub fn distance_ms(&self, now: u64, part_ms: f64, hold_back_ms: f64) -> f64 {
+        let steady = match self.worst_lag_ms() {
+            None => hold_back_ms,
+            Some(worst) => {
+                (2.0 * part_ms + worst - self.mean_lag()).min(hold_back_ms.max(2.0 * part_ms))
+            }
+        };
+        steady + self.caution(now)
+    }
+
+    /// The longest lag of late, in ms, once enough parts have come to tell.
+    pub fn worst_lag_ms(&self) -> Option<f64> {
+        let worst = self
+            .lags
+            .iter()
+            .fold(f64::MIN, |worst, &(_, lag)| worst.max(lag));
+        (self.lags.len() >= Self::ENOUGH).then_some(worst)
+    }
+
+    /// The latency to hold: the usual lag and the distance, in ms.
+    pub fn target_ms(&self, now: u64, part_ms: f64, hold_back_ms: f64) -> f64 {
+        self.mean_lag() + self.distance_ms(now, part_ms, hold_back_ms)
+    }
+
+    fn mean_lag(&self) -> f64 {
+        let sum: f64 = self.lags.iter().map(|&(_, lag)| lag).sum();
+        sum / self.lags.len().max(1) as f64
+    }
+
+    /// What to do now.
+    pub fn steer(&mut self, now: u64, standing: Standing) -> Adjustment {
+        let Standing {
+            latency_ms,
+            buffer_ms,
+            part_ms,
+            hold_back_ms,
+        } = standing;
+        let error = latency_ms - self.target_ms(now, part_ms, hold_back_ms);
+        if error > Self::DRIFT_MS {
+            self.steering = Steering::Hold;
+            return Adjustment::Seek;
+        }
+        self.steering = match self.steering {
+            _ if error > Self::TOLERANCE_MS => Steering::CatchUp,
+            _ if error < -Self::TOLERANCE_MS => Steering::FallBack,
+            Steering::CatchUp if error > Self::DONE_MS => Steering::CatchUp,
+            Steering::FallBack if error < -Self::DONE_MS => Steering::FallBack,
+            _ => Steering::Hold,
+        };
+        // There is nothing to run into when the buffer is this short.
+        let short = buffer_ms < 0.75 * part_ms;
+        Adjustment::Rate(match self.steering {
+            Steering::CatchUp if error > 500.0 && !short => 1.1,
+            Steering::CatchUp if !short => 1.05,
+            Steering::FallBack => 0.95,
+            _ => 1.0,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PART: f64 = 350.0;
+    const HOLD_BACK: f64 = 1050.0;
+
+    fn standing(latency_ms: f64) -> Standing {
+        Standing {
+            latency_ms,
+            buffer_ms: 900.0,
+            part_ms: PART,
+            hold_back_ms: HOLD_BACK,
+        }
+    }
+
+    fn steady(control: &mut LatencyControl, lag: f64) {
+        for i in 0..20 {
+            control.arrived(i * 333, lag);
+        }
+    }
+
+    #[test]
+    fn holds_back_as_told_until_arrivals_are_known_to_be_steady() {
+        let mut control = LatencyControl::default();
+        control.arrived(0, 80.0);
+        assert_eq!(control.target_ms(0, PART, HOLD_BACK), 80.0 + HOLD_BACK);
+        steady(&mut control, 80.0);
+        assert_eq!(control.target_ms(7000, PART, HOLD_BACK), 80.0 + 700.0);
+    }
+
+    #[test]
+    fn unsteady_arrivals_cost_distance_up_to_the_hold_back() {
+        let mut control = LatencyControl::default();
+        steady(&mut control, 50.0);
+        control.arrived(7000, 250.0);
+        let some = control.distance_ms(7000, PART, HOLD_BACK);
+        assert!(some > 850.0 && some < HOLD_BACK, "{some}");
+        control.arrived(7300, 5000.0);
+        assert_eq!(control.distance_ms(7300, PART, HOLD_BACK), HOLD_BACK);
+    }
+
+    #[test]
+    fn a_stall_moves_away_and_calm_comes_back() {
+        let mut control = LatencyControl::default();
+        let before = control.distance_ms(0, PART, HOLD_BACK);
+        control.stalled(1000);
+        assert_eq!(control.distance_ms(1000, PART, HOLD_BACK), before + 350.0);
+        assert_eq!(control.distance_ms(61_000, PART, HOLD_BACK), before);
+        (0..50).for_each(|_| control.stalled(61_000));
+        assert_eq!(
+            control.distance_ms(61_000, PART, HOLD_BACK),
+            before + 3000.0
+        );
+    }
+
+    #[test]
+    fn steers_with_hysteresis() {
+        let mut control = LatencyControl::default();
+        steady(&mut control, 50.0);
+        let target = control.target_ms(7000, PART, HOLD_BACK);
+        let mut check = |error: f64, expected| {
+            assert_eq!(
+                control.steer(7000, standing(target + error)),
+                expected,
+                "{error}"
+            );
+        };
+        check(100.0, Adjustment::Rate(1.0));
+        check(130.0, Adjustment::Rate(1.05));
+        check(60.0, Adjustment::Rate(1.05));
+        check(20.0, Adjustment::Rate(1.0));
+        check(60.0, Adjustment::Rate(1.0));
+        check(900.0, Adjustment::Rate(1.1));
+        check(-200.0, Adjustment::Rate(0.95));
+        check(-60.0, Adjustment::Rate(0.95));
+        check(0.0, Adjustment::Rate(1.0));
+        check(4001.0, Adjustment::Seek);
+    }
+
+    #[test]
+    fn does_not_run_into_the_end_of_the_buffer() {
+        let mut control = LatencyControl::default();
+        let short = Standing {
+            buffer_ms: 100.0,
+            ..standing(3000.0)
+        };
+        assert_eq!(control.steer(0, short), Adjustment::Rate(1.0));
+    }
+}

@@ -1,0 +1,118 @@
+//! Playlists as they come in: tracks are made of the multivariant one, and timelines grow.
+
+use super::track::{Rendition, Track};
+use super::{Phase, Player, playback};
+use crate::command::{Command, TrackKind};
+use crate::playlist::{MediaPlaylist, Multivariant, Variant};
+use crate::timeline::Update;
+
+impl Player {
+    pub(super) fn multivariant(&mut self, now: u64, text: &str) {
+        let Ok(playlist) = Multivariant::parse(text) else {
+            self.multivariant_retry.failed(now);
+            self.set_phase(Phase::Unplayable);
+            return;
+        };
+        self.multivariant_retry.succeeded();
+        self.build_tracks(playlist);
+        self.set_phase(Phase::Loading);
+        self.commands.push_back(Command::Changed);
+    }
+
+    /// Makes a track of the variants, and one of the audio group they name.
+    fn build_tracks(&mut self, playlist: Multivariant) {
+        // By insertion: there are a handful, and the standard sort is 6 kB of module.
+        let mut variants: Vec<Variant> = Vec::new();
+        for variant in playlist.variants {
+            if variants.iter().all(|known| known.uri != variant.uri) {
+                let at = variants.partition_point(|known| known.bandwidth <= variant.bandwidth);
+                variants.insert(at, variant);
+            }
+        }
+        let Some(first) = variants.first() else {
+            return;
+        };
+        let in_group = |group: &str| {
+            let group = playlist
+                .audio
+                .iter()
+                .filter(move |audio| audio.group == group);
+            let chosen = group.clone().find(|audio| audio.default);
+            chosen.or_else(|| group.clone().next())
+        };
+        let audio = first.audio_group.as_deref().and_then(in_group);
+        let is_audio = |codec: &&str| {
+            ["mp4a", "Opus", "opus", "ac-3", "ec-3", "fLaC"]
+                .iter()
+                .any(|a| codec.starts_with(a))
+        };
+        let codecs = variants
+            .iter()
+            .map(|v| v.codecs.as_str())
+            .find(|c| !c.is_empty());
+        let codecs = codecs.unwrap_or_default();
+        let (sound, picture): (Vec<&str>, Vec<&str>) =
+            codecs.split(',').map(str::trim).partition(is_audio);
+        let video_codecs = if audio.is_some() {
+            picture.join(",")
+        } else {
+            codecs.to_owned()
+        };
+        self.commands.push_back(Command::Open {
+            video: ["video/mp4; codecs=\"", &video_codecs, "\""].concat(),
+            audio: audio.map(|_| ["audio/mp4; codecs=\"", &sound.join(","), "\""].concat()),
+        });
+        let audio = audio.map(|audio| crate::url::resolve(&self.url, &audio.uri));
+        let renditions = variants.iter().map(|variant| {
+            let url = crate::url::resolve(&self.url, &variant.uri);
+            Rendition::new(url, variant.bandwidth as f64, variant.height)
+        });
+        let mut video = Track::new(TrackKind::Video, renditions.collect());
+        let rungs = playback::rungs(&video, 0);
+        video.active = self
+            .chosen
+            .filter(|c| *c < rungs.len())
+            .unwrap_or(self.abr.begin(&rungs));
+        video.wanted = video.active;
+        self.tracks.push(video);
+        if let Some(url) = audio {
+            self.tracks.push(Track::new(
+                TrackKind::Audio,
+                vec![Rendition::new(url, 0.0, None)],
+            ));
+        }
+    }
+
+    pub(super) fn playlist(&mut self, now: u64, track: usize, index: usize, text: &str) {
+        let rendition = &mut self.tracks[track].renditions[index];
+        let Ok(playlist) = MediaPlaylist::parse(text) else {
+            rendition.retry.failed(now);
+            return;
+        };
+        let poll_ms = (playlist.target_duration * 1000.0) as u64;
+        match rendition.timeline.update(playlist) {
+            Update::Advanced => {
+                rendition.retry.succeeded();
+                rendition.wants_whole = false;
+                rendition.reload_at = now + poll_ms;
+                if let Phase::Trouble(_) = self.phase {
+                    self.set_phase(Phase::Loading);
+                }
+            }
+            Update::Unchanged => {
+                rendition.retry.failed(now);
+                rendition.reload_at = now + poll_ms / 2;
+            }
+            Update::Mismatch => {
+                rendition.retry.failed(now);
+                rendition.reload_at = now;
+                rendition.wants_whole = true;
+            }
+        }
+        let rendition = &mut self.tracks[track].renditions[index];
+        if rendition.timeline.control.can_block_reload {
+            rendition.reload_at = now;
+        }
+        self.tracks[track].settle_cursor();
+    }
+}

@@ -1,0 +1,254 @@
+//! Media playlists (RFC 8216 section 4.3.3; draft-pantos-hls-rfc8216bis section 4.4.3 to 4.4.5).
+
+use super::attributes::Attributes;
+use super::{InvalidPlaylist, Line, MAX_PARTS, MAX_SEGMENTS, duration, lines, scalar, uri};
+
+/// A media playlist as written: a delta update still lacks what it skips.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct MediaPlaylist {
+    /// `EXT-X-TARGETDURATION` in seconds.
+    pub target_duration: f64,
+    /// `PART-TARGET` in seconds; without it there are no parts.
+    pub part_target: Option<f64>,
+    /// `EXT-X-SERVER-CONTROL`.
+    pub control: ServerControl,
+    /// The msn of the first segment, skipped ones included.
+    pub media_sequence: u64,
+    /// The discontinuity sequence number that the first segment counts from.
+    pub discontinuity_sequence: u64,
+    /// How many segments `EXT-X-SKIP` leaves out at the beginning.
+    pub skipped: u64,
+    /// The segments listed. The last one has no URI while it is open.
+    pub segments: Vec<Segment>,
+    /// URI of the part that `EXT-X-PRELOAD-HINT` announces.
+    pub hint: Option<String>,
+    /// `EXT-X-RENDITION-REPORT`s.
+    pub reports: Vec<RenditionReport>,
+    /// Whether `EXT-X-ENDLIST` stands in it.
+    pub ended: bool,
+}
+
+/// `EXT-X-SERVER-CONTROL`; durations in seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct ServerControl {
+    /// Whether `_HLS_msn` is honoured.
+    pub can_block_reload: bool,
+    /// How far from the end segments may be skipped.
+    pub can_skip_until: Option<f64>,
+    /// How far from the end to play.
+    pub hold_back: Option<f64>,
+    /// The same at low latency.
+    pub part_hold_back: Option<f64>,
+}
+
+/// One segment with the tags that stand before it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Segment {
+    /// Its URI; `None` while the segment is open and only its parts can be fetched.
+    pub uri: Option<String>,
+    /// `EXTINF` in seconds; the sum of its parts while it is open.
+    pub duration: f64,
+    /// `EXT-X-GAP`.
+    pub gap: bool,
+    /// `EXT-X-DISCONTINUITY`.
+    pub discontinuity: bool,
+    /// `EXT-X-PROGRAM-DATE-TIME` in Unix milliseconds.
+    pub date_time_ms: Option<f64>,
+    /// `EXT-X-MAP`, if it stands here.
+    pub map: Option<String>,
+    /// Its `EXT-X-PART`s, as long as they are listed.
+    pub parts: Vec<Part>,
+}
+
+/// `EXT-X-PART`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Part {
+    /// Its URI.
+    pub uri: String,
+    /// Duration in seconds.
+    pub duration: f64,
+    /// Whether decoding can begin here.
+    pub independent: bool,
+    /// Whether it is missing.
+    pub gap: bool,
+}
+
+/// `EXT-X-RENDITION-REPORT`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RenditionReport {
+    /// The other media playlist, relative to this one.
+    pub uri: String,
+    /// Its last msn.
+    pub last_msn: Option<u64>,
+    /// The last part of that segment.
+    pub last_part: Option<u64>,
+}
+
+impl MediaPlaylist {
+    /// Reads the text of a media playlist.
+    pub fn parse(text: &str) -> Result<Self, InvalidPlaylist> {
+        let mut playlist = Self::default();
+        let mut segment = Segment::default();
+        let mut parts = 0;
+        for line in lines(text)? {
+            match line {
+                Line::Tag(name, value) => playlist.tag(&mut segment, name, value)?,
+                Line::Uri(text) => {
+                    segment.uri = Some(uri(text)?);
+                    parts += segment.parts.len();
+                    playlist.segments.push(std::mem::take(&mut segment));
+                }
+            }
+            if playlist.segments.len() > MAX_SEGMENTS {
+                return Err(InvalidPlaylist::TooLarge("segments"));
+            }
+            if parts + segment.parts.len() > MAX_PARTS {
+                return Err(InvalidPlaylist::TooLarge("parts"));
+            }
+        }
+        if playlist.target_duration == 0.0 {
+            return Err(InvalidPlaylist::Malformed("EXT-X-TARGETDURATION"));
+        }
+        // What stands after the last URI belongs to the open segment.
+        if segment != Segment::default() && !playlist.ended {
+            segment.duration = segment.parts.iter().map(|part| part.duration).sum();
+            playlist.segments.push(segment);
+        }
+        Ok(playlist)
+    }
+
+    fn tag(
+        &mut self,
+        segment: &mut Segment,
+        name: &str,
+        value: &str,
+    ) -> Result<(), InvalidPlaylist> {
+        match name {
+            "EXTINF" => {
+                let seconds = value.split_once(',').map_or(value, |(seconds, _)| seconds);
+                segment.duration = duration(seconds, "EXTINF")?;
+            }
+            "EXT-X-PART" => segment.parts.push(part(value)?),
+            "EXT-X-PROGRAM-DATE-TIME" => segment.date_time_ms = scalar::date_time(value),
+            "EXT-X-GAP" => segment.gap = true,
+            "EXT-X-DISCONTINUITY" => segment.discontinuity = true,
+            "EXT-X-MAP" => segment.map = Some(map(value)?),
+            "EXT-X-TARGETDURATION" => self.target_duration = duration(value, "target duration")?,
+            "EXT-X-PART-INF" => {
+                for (_, value) in attribute(value, "PART-TARGET") {
+                    self.part_target = Some(duration(value, "PART-TARGET")?);
+                }
+            }
+            "EXT-X-SERVER-CONTROL" => self.control = server_control(value)?,
+            "EXT-X-MEDIA-SEQUENCE" => self.media_sequence = count(value, "EXT-X-MEDIA-SEQUENCE")?,
+            "EXT-X-DISCONTINUITY-SEQUENCE" => {
+                self.discontinuity_sequence = count(value, "EXT-X-DISCONTINUITY-SEQUENCE")?;
+            }
+            "EXT-X-SKIP" => {
+                for (_, value) in attribute(value, "SKIPPED-SEGMENTS") {
+                    self.skipped = count(value, "EXT-X-SKIP")?;
+                }
+            }
+            "EXT-X-PRELOAD-HINT" => self.hint = hint(value)?.or(self.hint.take()),
+            "EXT-X-RENDITION-REPORT" => {
+                if self.reports.len() >= super::MAX_RENDITIONS {
+                    return Err(InvalidPlaylist::TooLarge("rendition reports"));
+                }
+                self.reports.push(report(value)?);
+            }
+            "EXT-X-ENDLIST" => self.ended = true,
+            "EXT-X-BYTERANGE" => return Err(InvalidPlaylist::Unsupported("EXT-X-BYTERANGE")),
+            "EXT-X-KEY" if value != "METHOD=NONE" => {
+                return Err(InvalidPlaylist::Unsupported("EXT-X-KEY"));
+            }
+            "EXT-X-STREAM-INF" => {
+                return Err(InvalidPlaylist::Unsupported("a multivariant playlist here"));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+fn attribute<'a>(list: &'a str, wanted: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
+    Attributes::of(list).filter(move |(name, _)| *name == wanted)
+}
+
+fn count(text: &str, tag: &'static str) -> Result<u64, InvalidPlaylist> {
+    scalar::integer(text).ok_or(InvalidPlaylist::Malformed(tag))
+}
+
+fn part(list: &str) -> Result<Part, InvalidPlaylist> {
+    let mut part = Part::default();
+    for (name, value) in Attributes::of(list) {
+        match name {
+            "URI" => part.uri = uri(value)?,
+            "DURATION" => part.duration = duration(value, "EXT-X-PART")?,
+            "INDEPENDENT" => part.independent = value == "YES",
+            "GAP" => part.gap = value == "YES",
+            "BYTERANGE" => return Err(InvalidPlaylist::Unsupported("BYTERANGE of a part")),
+            _ => {}
+        }
+    }
+    if part.uri.is_empty() {
+        Err(InvalidPlaylist::Malformed("EXT-X-PART"))
+    } else {
+        Ok(part)
+    }
+}
+
+fn map(list: &str) -> Result<String, InvalidPlaylist> {
+    let mut found = None;
+    for (name, value) in Attributes::of(list) {
+        match name {
+            "URI" => found = Some(uri(value)?),
+            "BYTERANGE" => return Err(InvalidPlaylist::Unsupported("BYTERANGE of a map")),
+            _ => {}
+        }
+    }
+    found.ok_or(InvalidPlaylist::Malformed("EXT-X-MAP"))
+}
+
+fn server_control(list: &str) -> Result<ServerControl, InvalidPlaylist> {
+    let mut control = ServerControl::default();
+    for (name, value) in Attributes::of(list) {
+        let seconds = || duration(value, "EXT-X-SERVER-CONTROL").map(Some);
+        match name {
+            "CAN-BLOCK-RELOAD" => control.can_block_reload = value == "YES",
+            "CAN-SKIP-UNTIL" => control.can_skip_until = seconds()?,
+            "HOLD-BACK" => control.hold_back = seconds()?,
+            "PART-HOLD-BACK" => control.part_hold_back = seconds()?,
+            _ => {}
+        }
+    }
+    Ok(control)
+}
+
+fn hint(list: &str) -> Result<Option<String>, InvalidPlaylist> {
+    let mut is_part = false;
+    let mut found = None;
+    for (name, value) in Attributes::of(list) {
+        match name {
+            "TYPE" => is_part = value == "PART",
+            "URI" => found = Some(uri(value)?),
+            "BYTERANGE-START" if value != "0" => {
+                return Err(InvalidPlaylist::Unsupported("BYTERANGE-START of a hint"));
+            }
+            _ => {}
+        }
+    }
+    Ok(found.filter(|_| is_part))
+}
+
+fn report(list: &str) -> Result<RenditionReport, InvalidPlaylist> {
+    let mut report = RenditionReport::default();
+    for (name, value) in Attributes::of(list) {
+        match name {
+            "URI" => report.uri = uri(value)?,
+            "LAST-MSN" => report.last_msn = scalar::integer(value),
+            "LAST-PART" => report.last_part = scalar::integer(value),
+            _ => {}
+        }
+    }
+    Ok(report)
+}

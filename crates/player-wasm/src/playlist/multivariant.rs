@@ -1,0 +1,113 @@
+//! Multivariant playlists (RFC 8216 section 4.3.4).
+
+use super::attributes::Attributes;
+use super::{InvalidPlaylist, Line, MAX_RENDITIONS, lines, scalar, uri};
+
+/// What a multivariant playlist offers.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Multivariant {
+    /// The variants, as listed.
+    pub variants: Vec<Variant>,
+    /// Audio renditions with a playlist of their own.
+    pub audio: Vec<Audio>,
+}
+
+/// `EXT-X-STREAM-INF`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Variant {
+    /// The media playlist, relative to the multivariant playlist.
+    pub uri: String,
+    /// Peak bits per second, audio included.
+    pub bandwidth: u64,
+    /// Mean bits per second, if told.
+    pub average_bandwidth: Option<u64>,
+    /// RFC 6381 codecs, separated by commas.
+    pub codecs: String,
+    /// Lines of the picture, if told.
+    pub height: Option<u32>,
+    /// Group of its audio renditions.
+    pub audio_group: Option<String>,
+}
+
+/// `EXT-X-MEDIA` with `TYPE=AUDIO` and a URI.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Audio {
+    /// The media playlist, relative to the multivariant playlist.
+    pub uri: String,
+    /// The group it belongs to.
+    pub group: String,
+    /// Whether it plays unless another is chosen.
+    pub default: bool,
+}
+
+impl Multivariant {
+    /// Reads the text of a multivariant playlist.
+    pub fn parse(text: &str) -> Result<Self, InvalidPlaylist> {
+        let mut playlist = Self::default();
+        let mut pending: Option<Variant> = None;
+        for line in lines(text)? {
+            match line {
+                Line::Tag("EXT-X-STREAM-INF", list) => pending = Some(variant(list)?),
+                Line::Tag("EXT-X-MEDIA", list) => playlist.audio.extend(audio(list)?),
+                Line::Tag("EXT-X-TARGETDURATION", _) => {
+                    return Err(InvalidPlaylist::Unsupported("a media playlist here"));
+                }
+                Line::Tag(..) => {}
+                Line::Uri(text) => {
+                    let variant = pending
+                        .take()
+                        .ok_or(InvalidPlaylist::Malformed("variant"))?;
+                    playlist.variants.push(Variant {
+                        uri: uri(text)?,
+                        ..variant
+                    });
+                }
+            }
+            if playlist.variants.len().max(playlist.audio.len()) > MAX_RENDITIONS {
+                return Err(InvalidPlaylist::TooLarge("renditions"));
+            }
+        }
+        if playlist.variants.is_empty() {
+            return Err(InvalidPlaylist::Malformed(
+                "multivariant playlist without variants",
+            ));
+        }
+        Ok(playlist)
+    }
+}
+
+fn variant(list: &str) -> Result<Variant, InvalidPlaylist> {
+    let mut variant = Variant::default();
+    for (name, value) in Attributes::of(list) {
+        match name {
+            "BANDWIDTH" => variant.bandwidth = scalar::integer(value).unwrap_or(0),
+            "AVERAGE-BANDWIDTH" => variant.average_bandwidth = scalar::integer(value),
+            "CODECS" => variant.codecs = uri(value)?,
+            "AUDIO" => variant.audio_group = Some(uri(value)?),
+            "RESOLUTION" => {
+                let height = value.split_once('x').and_then(|(_, h)| scalar::integer(h));
+                variant.height = height.and_then(|h| u32::try_from(h).ok());
+            }
+            _ => {}
+        }
+    }
+    if variant.bandwidth == 0 {
+        return Err(InvalidPlaylist::Malformed("EXT-X-STREAM-INF"));
+    }
+    Ok(variant)
+}
+
+fn audio(list: &str) -> Result<Option<Audio>, InvalidPlaylist> {
+    let mut audio = Audio::default();
+    let mut is_audio = false;
+    for (name, value) in Attributes::of(list) {
+        match name {
+            "TYPE" => is_audio = value == "AUDIO",
+            "URI" => audio.uri = uri(value)?,
+            "GROUP-ID" => audio.group = uri(value)?,
+            "DEFAULT" => audio.default = value == "YES",
+            _ => {}
+        }
+    }
+    Ok((is_audio && !audio.uri.is_empty()).then_some(audio))
+}

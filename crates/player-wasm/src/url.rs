@@ -1,0 +1,121 @@
+//! References resolved against the playlist they stand in (RFC 3986 section 5, as far as playlists
+//! go: no fragments, and a query of the base is never inherited).
+
+/// The URL that `reference` means in the document at `base`.
+pub fn resolve(base: &str, reference: &str) -> String {
+    if !split_origin(reference).0.is_empty() {
+        return reference.to_owned();
+    }
+    let (origin, base_path) = split_origin(base);
+    if let Some(rest) = reference.strip_prefix("//") {
+        let scheme = origin.split_once(':').map_or("", |(scheme, _)| scheme);
+        return [scheme, "://", rest].concat();
+    }
+    if reference.starts_with('/') {
+        return [origin, &normal(reference)].concat();
+    }
+    let (base_path, _) = split_query(base_path);
+    let folder = base_path.rsplit_once('/').map_or("", |(folder, _)| folder);
+    [origin, &normal(&[folder, "/", reference].concat())].concat()
+}
+
+/// The last folder of a URL's path: `480p` of `/v/x/480p/index.m3u8`.
+pub fn folder_name(url: &str) -> &str {
+    split_query(url).0.rsplit('/').nth(1).unwrap_or("")
+}
+
+/// `https://host` and the path that follows it. A bare path has an empty origin.
+fn split_origin(url: &str) -> (&str, &str) {
+    let Some((scheme, rest)) = url.split_once(':') else {
+        return ("", url);
+    };
+    let named = |b: u8| b.is_ascii_alphanumeric() || b == b'+';
+    let Some(rest) = rest
+        .strip_prefix("//")
+        .filter(|_| scheme.bytes().all(named))
+    else {
+        return ("", url);
+    };
+    let path = rest.find(['/', '?', '#']).map_or(0, |at| rest.len() - at);
+    split_at(url, url.len() - path)
+}
+
+/// A path, and its query or fragment with the sign that begins it.
+fn split_query(url: &str) -> (&str, &str) {
+    split_at(url, url.find(['?', '#']).unwrap_or(url.len()))
+}
+
+/// Like the standard one, without the panic that would bring a formatter into the module.
+fn split_at(text: &str, at: usize) -> (&str, &str) {
+    text.split_at_checked(at).unwrap_or((text, ""))
+}
+
+/// Takes `.` and `..` out of a path; the query stays as it is.
+fn normal(path: &str) -> String {
+    let (path, query) = split_query(path);
+    let mut kept: Vec<&str> = Vec::new();
+    let mut names = path.split('/').skip(1).peekable();
+    while let Some(name) = names.next() {
+        let last = names.peek().is_none();
+        match name {
+            "." | ".." => {
+                if name == ".." {
+                    kept.pop();
+                }
+                if last {
+                    kept.push("");
+                }
+            }
+            _ => kept.push(name),
+        }
+    }
+    let mut normal = String::with_capacity(path.len() + query.len() + 1);
+    for name in kept {
+        normal.push('/');
+        normal.push_str(name);
+    }
+    normal.push_str(query);
+    normal
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn resolves_references() {
+        let check = |base, reference, expected: &str| {
+            assert_eq!(resolve(base, reference), expected, "{reference} in {base}");
+        };
+        let base = "http://h:1/v/o/480p/index.m3u8?_HLS_msn=3";
+        check(base, "../3/480p/7.m4s", "http://h:1/v/o/3/480p/7.m4s");
+        check(base, "x.m4s?a=../b", "http://h:1/v/o/480p/x.m4s?a=../b");
+        check(base, "./x/", "http://h:1/v/o/480p/x/");
+        check(base, "/x/./y", "http://h:1/x/y");
+        check(base, "../../../../../../x", "http://h:1/x");
+        check(base, "https://other/x", "https://other/x");
+        check(base, "//other/x", "http://other/x");
+        check("http://h", "x", "http://h/x");
+        check("/v/o/index.m3u8", "480p/index.m3u8", "/v/o/480p/index.m3u8");
+        check("/t/tok/v/p/index.m3u8", "../p/a", "/t/tok/v/p/a");
+    }
+
+    #[test]
+    fn names_the_folder() {
+        assert_eq!(folder_name("http://h/v/o/480p/index.m3u8?x=/y/z"), "480p");
+        assert_eq!(folder_name("x"), "");
+    }
+
+    proptest! {
+        #[test]
+        fn stays_on_its_host(reference in "[a-z./?]{0,30}") {
+            prop_assume!(!reference.starts_with("//") && !reference.contains("://"));
+            let url = resolve("http://h/a/b", &reference);
+            prop_assert!(url.starts_with("http://h/"), "{}", url);
+            let path = url.split('?').next().unwrap();
+            prop_assert!(!path.split('/').any(|name| name == ".."), "{}", url);
+        }
+    }
+}

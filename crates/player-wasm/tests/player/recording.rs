@@ -1,0 +1,68 @@
+//! The player and a recording.
+
+use crate::sim::Sim;
+use crate::sim::origin::{DAY_MS, Origin};
+use weir_player_wasm::Phase;
+
+fn recording(segments: u64) -> Sim {
+    let start = DAY_MS + 3_600_000;
+    let mut origin = Origin::live(start);
+    origin.ends_at = Some(segments);
+    origin.recorded = true;
+    Sim::new(origin, start + 7_200_000)
+}
+
+#[test]
+fn plays_from_the_beginning_to_the_end() {
+    let mut sim = recording(30);
+    sim.run(10_000);
+    assert!(!sim.player.is_live());
+    assert_eq!(sim.player.latency_ms(sim.now), None);
+    assert!((9.0..10.0).contains(&sim.element.current_time_s));
+    let (_, end) = sim.element.buffered()[0];
+    let ahead = end - sim.element.current_time_s;
+    assert!((26.0..34.0).contains(&ahead), "{ahead}");
+    sim.run(55_000);
+    assert_eq!(sim.player.phase(), Phase::Ended);
+    assert_eq!((sim.ends_told, sim.player.meter().stalls()), (1, 0));
+    let watched = sim.player.meter().watched_ms();
+    assert!((59_000..=60_000).contains(&watched), "{watched}");
+    assert_eq!(sim.counted("latency"), 0);
+}
+
+#[test]
+fn seeks_anywhere() {
+    let mut sim = recording(1000);
+    sim.run(3000);
+    for to in [1500.0, 100.0, 101.0, 1999.0] {
+        sim.player.seek(sim.now, to);
+        sim.run(1000);
+        let at = sim.element.current_time_s;
+        assert!((to..to + 1.1).contains(&at), "{at} after a seek to {to}");
+    }
+    assert_eq!(sim.player.meter().stalls(), 0);
+}
+
+#[test]
+fn crosses_a_hole() {
+    let mut sim = recording(30);
+    sim.origin.away(5..8);
+    sim.origin.epoch_at = Some(8);
+    sim.run(20_000);
+    let at = sim.element.current_time_s;
+    assert!((24.0..26.5).contains(&at), "{at}");
+    let stall_ms = sim.player.meter().stall_ms(sim.now);
+    assert!(stall_ms < 1000, "{stall_ms}");
+}
+
+#[test]
+fn an_audio_hole_alone_is_crossed_too() {
+    let mut sim = recording(30);
+    sim.origin.rendition("audio").gaps = vec![4];
+    sim.run(20_000);
+    assert!(
+        sim.element.current_time_s > 20.0,
+        "{}",
+        sim.element.current_time_s
+    );
+}

@@ -1,0 +1,76 @@
+// The public HTTP API, as far as the pages use it. Times are Unix ms.
+
+export type VideoState = "waiting" | "live" | "away" | "recorded";
+
+export interface Video {
+  id: string;
+  title: string;
+  state: VideoState;
+  created_at: number;
+  started_at?: number;
+  ended_at?: number;
+  playback_url: string;
+  watch_url: string;
+  warnings?: string[];
+}
+
+export interface Comment {
+  seq: number;
+  author: string;
+  text: string;
+  created_at: number;
+}
+
+export interface CommentPage {
+  comments: Comment[];
+  total: number;
+}
+
+/** An answer that is not a success, with the problem's words for a person (RFC 9457). */
+export class Refused extends Error {
+  readonly status: number;
+
+  constructor(status: number, detail: string) {
+    super(detail);
+    this.status = status;
+  }
+}
+
+async function call<T>(path: string, init?: RequestInit): Promise<T> {
+  const answer = await fetch(`/api/v1/${path}`, { signal: AbortSignal.timeout(10_000), ...init });
+  if (answer.ok) return (await answer.json()) as T;
+  const problem = (await answer.json().catch(() => ({}))) as { detail?: string };
+  throw new Refused(answer.status, problem.detail ?? `The server answered ${answer.status}.`);
+}
+
+export async function listVideos(): Promise<Video[]> {
+  return (await call<{ videos: Video[] }>("videos")).videos;
+}
+
+export function getVideo(id: string): Promise<Video> {
+  return call(`videos/${id}`);
+}
+
+/** The newest comments, or those after a number. */
+export function listComments(id: string, after?: number): Promise<CommentPage> {
+  const range = after === undefined ? `before=${Number.MAX_SAFE_INTEGER}` : `after=${after}`;
+  return call(`videos/${id}/comments?${range}&limit=100`);
+}
+
+export function postComment(id: string, author: string, text: string): Promise<Comment> {
+  return call(`videos/${id}/comments`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ author, text }),
+  });
+}
+
+export interface Stats {
+  unit: string;
+  total: number | null;
+  stale: boolean;
+}
+
+export function getStats(video: string, event: string, fn: "count" | "sum" | "avg"): Promise<Stats> {
+  return call(`stats?video=${video}&event=${event}&function=${fn}`);
+}

@@ -1,0 +1,66 @@
+// The watch page: player, what is known of the video, comments.
+
+import { preload } from "../player/element";
+import { Refused, type Video, getVideo } from "./api";
+import { showComments } from "./comments";
+import { ago, make, one, poll } from "./dom";
+import { showState } from "./state";
+import { showStatistics } from "./statistics";
+
+preload();
+
+const id = location.pathname.split("/")[2] ?? "";
+const player = document.createElement("weir-player");
+player.setAttribute("video", id);
+player.setAttribute("autoplay", "");
+player.setAttribute("src", `/v/${id}/index.m3u8`);
+one(".stage").append(player);
+
+showComments(one(".comments"), id, () => player.report("comment"));
+showStatistics(id);
+poll(4000, async () => {
+  try {
+    describe(await getVideo(id));
+  } catch (error) {
+    if (error instanceof Refused && error.status === 404) {
+      one(".title").textContent = "There is no such video";
+    }
+  }
+});
+
+function describe(video: Video): void {
+  const title = video.title || "Untitled";
+  document.title = `${title} · Weir`;
+  one(".title").textContent = title;
+  showState(one(".state"), video.state);
+  const { started_at, ended_at } = video;
+  const since = ended_at ? `ended ${ago(ended_at)}` : started_at ? `started ${ago(started_at)}` : "";
+  one(".since").textContent = since;
+  const warnings = one(".warnings");
+  warnings.hidden = !video.warnings?.length;
+  warnings.replaceChildren(...(video.warnings ?? []).map((warning) => make("li", "", warning)));
+}
+
+const liked = `weir.liked.${id}`;
+const like = one<HTMLButtonElement>(".like");
+like.ariaPressed = String(localStorage.getItem(liked) !== null);
+like.addEventListener("click", () => {
+  const takesBack = like.ariaPressed === "true";
+  like.ariaPressed = String(!takesBack);
+  if (takesBack) localStorage.removeItem(liked);
+  else localStorage.setItem(liked, "1");
+  player.report("like", takesBack ? 0 : undefined);
+});
+
+one(".share").addEventListener("click", async () => {
+  const label = one(".share span");
+  try {
+    if (navigator.share) await navigator.share({ title: document.title, url: location.href });
+    else await navigator.clipboard.writeText(location.href);
+    player.report("share");
+    label.textContent = "Link copied";
+    setTimeout(() => (label.textContent = "Share"), 2500);
+  } catch {
+    // The viewer changed their mind, or the browser forbids it.
+  }
+});

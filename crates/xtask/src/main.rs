@@ -1,2 +1,108 @@
-//! xtask.
-fn main() {}
+//! Weir's own build tool, run as `cargo xtask`.
+//!
+//! - [`setup`]: what a fresh machine lacks
+//! - [`wasm`]: the edge module and the player's bindings
+//! - [`www`]: the web app
+//! - [`film`]: the film that the demo and the tests push
+//! - [`demo`]: the whole thing, to look at; with `--check`, looked at by a browser
+//! - [`test`]: every test
+//! - [`tidy`]: rules of the house that the compiler doesn't know
+//! - [`repo`], [`run`], [`stamp`]: where things are, running programs, skipping what is done
+
+// What it prints is what it is run for.
+#![allow(clippy::print_stdout)]
+
+mod demo;
+mod film;
+mod repo;
+mod run;
+mod setup;
+mod stamp;
+mod test;
+mod tidy;
+mod wasm;
+mod www;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Builds, shows and tests Weir")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Start Weir with a film being pushed, and print where to watch it.
+    Demo(demo::Options),
+    /// Run every test: units, integration, browser.
+    Test(test::Options),
+    /// Install what this machine lacks to build and run Weir.
+    Setup {
+        /// What it is to be able to do.
+        #[arg(long, value_enum, default_value_t = setup::Purpose::Test)]
+        purpose: setup::Purpose,
+    },
+    /// Build the edge module, the player's Wasm and the web app.
+    BuildWasm,
+    /// Prepare the film that the demo and the tests push.
+    Film,
+    /// Check the rules of the house that the compiler doesn't know.
+    Tidy,
+    /// Run a benchmark, such as `packaging`.
+    Bench {
+        /// Its name.
+        name: String,
+        /// Passed on to it.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Demo(options) => demo::run(&options),
+        Command::Test(options) => test::run(&options),
+        Command::Setup { purpose } => succeed(setup::run(purpose)),
+        Command::BuildWasm => succeed(build_wasm()),
+        Command::Film => succeed(film::demo().map(drop)),
+        Command::Tidy => tidy::run(),
+        Command::Bench { name, args } => succeed(bench(&name, &args)),
+    };
+    outcome.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn succeed(outcome: Result<()>) -> Result<ExitCode> {
+    outcome.map(|()| ExitCode::SUCCESS)
+}
+
+fn build_wasm() -> Result<()> {
+    setup::run(setup::Purpose::Build)?;
+    wasm::build()?;
+    www::build()
+}
+
+fn bench(name: &str, args: &[String]) -> Result<()> {
+    setup::run(setup::Purpose::Bench)?;
+    film::demo()?;
+    // One invocation for both, so that what they share is compiled once.
+    let both = [
+        "build",
+        "--release",
+        "--bins",
+        "-p",
+        "weir-weir",
+        "-p",
+        "weir-bench",
+    ];
+    run::command(run::cargo().args(both))?;
+    let mut bench = std::process::Command::new(repo::target("release/weir-bench"));
+    run::command(bench.arg(name).args(args).current_dir(repo::root()))
+}

@@ -1,1 +1,27 @@
-//! What the tests share: starting servers, encoders and browsers, reading what was served.
+//! What the end-to-end tests share. `cargo xtask test` builds everything these need and says
+//! where it lies; the tests then drive public surfaces only.
+//!
+//! - [`built`]: where the binaries, the edge module, the web app and the film are
+//! - [`server`]: a `weir serve` of the test's own: started, killed, restarted, ended
+//! - [`http`]: a viewer's and an operator's HTTP client
+//! - [`encoder`]: ffmpeg and GStreamer pushing over RTMP
+//! - [`playlist`]: playlists fetched and parsed, media downloaded
+//! - [`probe`]: what ffprobe and ffmpeg find in a file or at a URL
+//! - [`browser`]: the Node scripts that drive Chromium
+//! - [`process`]: children that end with their test
+//! - [`wait`]: conditions with deadlines
+
+pub mod browser;
+pub mod built;
+pub mod encoder;
+pub mod http;
+pub mod playlist;
+pub mod probe;
+pub mod process;
+pub mod server;
+pub mod wait;
+
+pub use encoder::Encoder;
+pub use http::{Answer, Http};
+pub use server::{Weir, WeirOptions};
+pub use wait::eventually;

@@ -1,2 +1,70 @@
-//! Side-by-side benchmarks.
-fn main() {}
+//! Side-by-side benchmarks. Each writes `target/bench/NAME.json` and prints the same rows; the
+//! tables worth keeping are in `bench/README.md`.
+
+mod events;
+mod flv;
+mod packaging;
+mod peer;
+mod process;
+mod publisher;
+mod report;
+
+use std::time::Duration;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(about)]
+struct Cli {
+    #[command(subcommand)]
+    bench: Bench,
+}
+
+#[derive(Subcommand)]
+enum Bench {
+    /// What one passthrough stream costs the packager: CPU and memory, next to nginx-rtmp's HLS.
+    Packaging {
+        /// Numbers of concurrent streams.
+        #[arg(long, value_delimiter = ',', default_value = "1,10,50")]
+        streams: Vec<usize>,
+        /// Seconds that each server is fed; longer than the live window of 60 s, so that it is full.
+        #[arg(long, default_value_t = 80)]
+        seconds: u64,
+        /// Rounds, with both servers in each; medians are reported.
+        #[arg(long, default_value_t = 3)]
+        rounds: usize,
+    },
+    /// How many events a second are made durable and counted.
+    Events {
+        /// Numbers of events in a batch.
+        #[arg(long, value_delimiter = ',', default_value = "5,50,500")]
+        per_batch: Vec<usize>,
+        /// Callers that each wait for the answer before they send again.
+        #[arg(long, default_value_t = 64)]
+        callers: usize,
+        /// Seconds of each round.
+        #[arg(long, default_value_t = 10)]
+        seconds: u64,
+        /// Rounds; medians are reported.
+        #[arg(long, default_value_t = 3)]
+        rounds: usize,
+    },
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    match Cli::parse().bench {
+        Bench::Packaging {
+            streams,
+            seconds,
+            rounds,
+        } => packaging::run(&streams, Duration::from_secs(seconds), rounds).await,
+        Bench::Events {
+            per_batch,
+            callers,
+            seconds,
+            rounds,
+        } => events::run(&per_batch, callers, Duration::from_secs(seconds), rounds).await,
+    }
+}

@@ -1,0 +1,47 @@
+//! Reads an FLV file into the messages that an encoder would send over RTMP.
+
+use anyhow::{Context, Result, ensure};
+use bytes::Bytes;
+
+/// One audio or video tag, as an RTMP message carries it.
+#[derive(Clone)]
+pub(crate) struct Tag {
+    /// Whether the tag is video; otherwise audio.
+    pub(crate) video: bool,
+    /// Milliseconds since the start of the file.
+    pub(crate) time_ms: u32,
+    /// The tag's body.
+    pub(crate) body: Bytes,
+}
+
+const HEADER_LEN: usize = 9;
+const TAG_HEADER_LEN: usize = 11;
+const PREVIOUS_TAG_SIZE_LEN: usize = 4;
+
+/// The audio and video tags of a file, in order (Adobe FLV specification 10.1, annex E.4).
+pub(crate) fn read(file: Bytes) -> Result<Vec<Tag>> {
+    ensure!(
+        file.starts_with(b"FLV") && file.len() >= HEADER_LEN,
+        "not an FLV file"
+    );
+    let mut rest = file.slice(HEADER_LEN + PREVIOUS_TAG_SIZE_LEN..);
+    let mut tags = Vec::new();
+    while rest.len() >= TAG_HEADER_LEN {
+        let header = rest.split_to(TAG_HEADER_LEN);
+        let size = u32::from_be_bytes([0, header[1], header[2], header[3]]) as usize;
+        let time_ms = u32::from_be_bytes([header[7], header[4], header[5], header[6]]);
+        ensure!(rest.len() >= size, "a tag of {size} bytes is cut short");
+        let body = rest.split_to(size);
+        if let 8 | 9 = header[0] {
+            tags.push(Tag {
+                video: header[0] == 9,
+                time_ms,
+                body,
+            });
+        }
+        rest = rest.slice(PREVIOUS_TAG_SIZE_LEN.min(rest.len())..);
+    }
+    tags.last()
+        .context("the FLV file holds no audio or video")?;
+    Ok(tags)
+}

@@ -4,9 +4,11 @@
 //! - [`lookup`]: where things are that nobody named
 //! - [`serve`], [`origin`], [`pop`]: one assembly per role
 //! - [`transcode`], [`openapi`]: two small ones
+//! - [`heap`]: the one call to the C library
 //! - [`shutdown`]: how a role is asked to end
 
 mod cli;
+mod heap;
 mod lookup;
 mod openapi;
 mod origin;
@@ -23,6 +25,7 @@ use tracing_subscriber::EnvFilter;
 use crate::cli::{Cli, Command};
 
 fn main() -> ExitCode {
+    heap::share();
     let cli = Cli::parse();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt()

@@ -8,8 +8,9 @@ export const film = JSON.parse(readFileSync(new URL("film.json", import.meta.url
 /**
  * Before a page's own scripts run: finds its first video element, also in a shadow root, and from
  * then on notes every frame that is shown in `window.shown`:
- * `{firstFrameAtMs, frames: [{index, atMs}], stalls}`. Times are Unix ms; an index is null where
- * the marks can't be read.
+ * `{firstFrameAtMs, frames: [{index, atMs, reckonedMs}], stalls}`. Times are Unix ms; an index is
+ * null where the marks can't be read; `reckonedMs` is the latency by the player's own reckoning, if
+ * it has one.
  */
 export async function noteFrames(page) {
   await page.addInitScript(noteFramesInPage, film.marks);
@@ -47,7 +48,8 @@ function noteFramesInPage(marks) {
     const onFrame = (now, metadata) => {
       const atMs = performance.timeOrigin + Math.max(now, metadata.expectedDisplayTime);
       shown.firstFrameAtMs ??= atMs;
-      shown.frames.push({ index: read(), atMs, width: video.videoWidth });
+      const reckonedMs = video.getRootNode().host?.latencyMs ?? null;
+      shown.frames.push({ index: read(), atMs, reckonedMs, width: video.videoWidth });
       video.requestVideoFrameCallback(onFrame);
     };
     video.requestVideoFrameCallback(onFrame);

@@ -33,6 +33,12 @@ impl WallTime {
         )
     }
 
+    /// This instant and `duration` less, held at the Unix epoch.
+    pub fn minus(self, duration: Duration) -> Self {
+        let ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        Self(self.0.saturating_sub(ms))
+    }
+
     /// Time since `earlier`; zero if that lies ahead.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))

@@ -1,13 +1,13 @@
 //! The door: when an encoder's media time starts, what its units are in it, and the queue of
 //! those that wait for an msn.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, time::Duration};
 
 use weir_model::{RenditionId, WallTime};
 
 use super::{AUDIO, Live, SOURCE, event::Warning, lead::Lead};
 use crate::{
-    package::{Segmenter, Timeline},
+    package::{Segmenter, Timeline, segmenter::LONGEST_SEGMENT},
     unit::{Media, TIMESCALE, Timestamp, TrackConfig, TrackKind, Unit},
 };
 
@@ -121,11 +121,17 @@ impl Live {
 
     /// The encoder's time `from` becomes media time: 0 at the very first, else what the wall clock
     /// says, but not before the end of what was.
+    ///
+    /// A picture is dated by its presentation: the first one was taken when it came, at the latest.
     fn start(&mut self, now: WallTime, from: Timestamp, first: Option<Unit>) {
+        let composition = first
+            .as_ref()
+            .map_or(0, |unit| (unit.pts.0 - unit.dts.0).clamp(0, LONGEST_SEGMENT));
         if self.started_at.is_none() && self.schedule.next() == self.first {
-            self.context.anchor = now;
+            let ms = composition / Timestamp::from_ms(1).0;
+            self.context.anchor = now.minus(Duration::from_millis(ms.unsigned_abs()));
         }
-        let to = self.media_time(now).max(self.schedule.end());
+        let to = (self.media_time(now) - composition).max(self.schedule.end());
         if self.started_at.is_some() {
             self.repairs.reconnects += 1;
         }

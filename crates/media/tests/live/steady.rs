@@ -47,6 +47,26 @@ proptest! {
     }
 }
 
+/// A picture with B pictures before it comes earlier than it is shown; its date is not put off by
+/// that, or a viewer's latency would look better than it is.
+#[test]
+fn the_first_picture_is_dated_by_its_arrival() {
+    for b_frames in [false, true] {
+        let encoder = Encoder {
+            b_frames,
+            audio_lag_ms: 40,
+            ..Encoder::default()
+        };
+        let mut world = World::new(vec![]);
+        world.broadcast(&encoder, 6);
+        world.run_for(200);
+        let first = world.records("source")[0];
+        assert_eq!(first.pdt.0, BEGIN_MS, "{b_frames}");
+        assert_eq!(first.start, 0);
+        assert_eq!(first.composition_offset > 0, b_frames);
+    }
+}
+
 fn video_is_complete(world: &World, first: &Unit) {
     let ticks = |at: i64| (at - first.dts.0) as u64;
     let pushed = world

@@ -1,14 +1,19 @@
 //! One rendition: its units into the slots of the schedule, its closed segments, its counters.
+//!
+//! - `gap`: segments without media
+//! - `kept`: what stays in memory, and how it is found
+
+mod gap;
+mod kept;
 
 use std::{collections::VecDeque, time::Duration};
 
 use bytes::Bytes;
-use weir_model::{Epoch, Msn, PartIndex, RenditionId, WallTime};
+use weir_model::{Epoch, Msn, RenditionId, WallTime};
 
 use super::{
     event::Output,
     schedule::{Schedule, Slot},
-    status::RenditionStatus,
 };
 use crate::{
     fmp4,
@@ -26,12 +31,6 @@ const LATE_START: i64 = TIMESCALE as i64 / 10;
 /// How long a segment can be in presentation time, in ticks: reordered pictures of a longest one
 /// are shown after its last one is decoded. It rounds to `EXT-X-TARGETDURATION` still.
 const MOST_SHOWN: i64 = LONGEST_SEGMENT + 2 * TIMESCALE as i64 / 5;
-
-/// Parts of a GAP are as long as others.
-const GAP_PART_MS: u64 = 333;
-
-/// How long segments stay in memory after they are no longer listed, for slow viewers.
-const KEPT_UNLISTED_S: f64 = 6.0;
 
 /// What a segment's record needs to know beside its media.
 #[derive(Clone, Copy, Debug)]
@@ -312,79 +311,12 @@ impl Rendition {
         }
     }
 
-    /// Closes the segment of `slot` as a GAP. Parts that came to be stay.
-    pub(super) fn close_gap(&mut self, slot: &Slot, context: Context, out: &mut VecDeque<Output>) {
-        if let Some(packager) = &mut self.packager {
-            packager.abandon();
-        }
-        let timescale = self.timescale();
-        let at = |ticks: i64| scale(u64::try_from(ticks).unwrap_or(0), TIMESCALE, timescale);
-        let start = at(slot.start);
-        let end = slot.end.map_or(start, |end| at(end.at));
-        let mut segment = self
-            .open
-            .take()
-            .unwrap_or_else(|| self.empty_segment(slot, context));
-        let record = &mut segment.record;
-        if record.parts.is_empty() {
-            record.start = start;
-            record.pdt = after(context.anchor, start, timescale);
-        }
-        record.gap = true;
-        let mut missing = end.saturating_sub(start).saturating_sub(record.duration);
-        record.duration += missing;
-        let longest = GAP_PART_MS * u64::from(timescale) / 1000;
-        while missing > 0 {
-            let duration = missing.min(longest) as u32;
-            missing -= u64::from(duration);
-            record.parts.push(PartRecord {
-                duration,
-                bytes: 0,
-                independent: false,
-                gap: true,
-            });
-            segment.chunks.push(Bytes::new());
-        }
-        self.counters.gaps += 1;
-        self.close(segment, out);
-    }
-
     /// Segments closed and parts published so far.
     pub(super) fn progress(&self) -> u64 {
         self.counters.parts + self.counters.segments + self.counters.gaps
     }
 
-    /// Lists a GAP where another rendition has, or had, `like`.
-    pub(super) fn backfill(&mut self, like: &SegmentRecord, out: &mut VecDeque<Output>) {
-        let timescale = self.timescale();
-        let scaled = |ticks: u64| scale(ticks, like.timescale, timescale);
-        let record = SegmentRecord {
-            rendition: self.id,
-            init: 0,
-            timescale,
-            start: scaled(like.start + u64::from(like.composition_offset)),
-            composition_offset: 0,
-            duration: scaled(like.duration),
-            bytes: 0,
-            units: 0,
-            gap: true,
-            independent: true,
-            parts: Vec::new(),
-            ..like.clone()
-        };
-        let next = self.next;
-        self.counters.gaps += 1;
-        self.close(
-            Segment {
-                record,
-                chunks: Vec::new(),
-            },
-            out,
-        );
-        self.next = next;
-    }
-
-    fn close(&mut self, segment: Segment, out: &mut VecDeque<Output>) {
+    pub(super) fn close(&mut self, segment: Segment, out: &mut VecDeque<Output>) {
         let bytes = segment
             .chunks
             .iter()
@@ -404,39 +336,6 @@ impl Rendition {
         self.packager.as_mut().map_or(0, TrackPackager::abandon)
     }
 
-    /// Drops the oldest of the segments before `first_listed`.
-    pub(super) fn trim(&mut self, first_listed: Msn) {
-        let unlisted = self
-            .segments
-            .iter()
-            .take_while(|s| s.record.msn < first_listed);
-        let mut seconds: f64 = unlisted.map(|segment| segment.record.seconds()).sum();
-        while let Some(oldest) = self.segments.front() {
-            if oldest.record.msn >= first_listed || seconds <= KEPT_UNLISTED_S {
-                break;
-            }
-            seconds -= oldest.record.seconds();
-            self.segments.pop_front();
-        }
-        // An encoder that changes its coding again and again must not fill the memory.
-        let oldest = self
-            .segments
-            .iter()
-            .find(|segment| !segment.record.is_empty());
-        if let Some(SegmentRecord { epoch, init, .. }) = oldest.map(|oldest| &oldest.record) {
-            let newest = self.inits.len().saturating_sub(1);
-            let unused =
-                |(record, _): &(InitRecord, Bytes)| (record.epoch, record.n) < (*epoch, *init);
-            let unused = self
-                .inits
-                .iter()
-                .take(newest)
-                .take_while(|known| unused(known))
-                .count();
-            self.inits.drain(..unused);
-        }
-    }
-
     pub(super) fn timescale(&self) -> u32 {
         match (&self.config, self.kind) {
             (Some(config), _) => fmp4::timescale(config),
@@ -445,54 +344,8 @@ impl Rendition {
         }
     }
 
-    /// The closed segment `msn`, or the open one.
-    pub(super) fn segment(&self, msn: Msn) -> Option<&Segment> {
-        if let Some(open) = self.open.as_ref().filter(|open| open.record.msn == msn) {
-            return Some(open);
-        }
-        let first = self.segments.front()?.record.msn;
-        self.segments
-            .get(usize::try_from(msn.0.checked_sub(first.0)?).ok()?)
-    }
-
-    /// Parts of the open segment that are complete.
-    pub(super) fn open_parts(&self) -> PartIndex {
-        PartIndex(
-            self.open
-                .as_ref()
-                .map_or(0, |open| open.record.parts.len() as u32),
-        )
-    }
-
     pub(super) fn resyncs(&self) -> u64 {
         self.earlier_resyncs + self.packager.as_ref().map_or(0, TrackPackager::resyncs)
-    }
-
-    pub(super) fn status(&self) -> RenditionStatus {
-        let Counters {
-            segments,
-            gaps,
-            parts,
-            irregular_parts,
-            bytes,
-            units,
-        } = self.counters;
-        let held = self
-            .segments
-            .iter()
-            .chain(&self.open)
-            .flat_map(|segment| &segment.chunks);
-        RenditionStatus {
-            rendition: self.id,
-            last_msn: self.segments.back().map(|segment| segment.record.msn),
-            segments,
-            gaps,
-            parts,
-            irregular_parts,
-            bytes,
-            units,
-            bytes_held: held.map(|chunk| chunk.len() as u64).sum(),
-        }
     }
 }
 

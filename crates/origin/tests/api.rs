@@ -118,6 +118,12 @@ async fn every_error_is_a_problem() {
     check("/v/%2e%2e/index.m3u8", 404, "not_found").await;
     check("/v/oaaaaaaaaaaa/index.m3u8", 404, "video_not_found").await;
     check(&format!("/v/{id}/index.m3u8"), 404, "media_not_found").await;
+    check(
+        &format!("/v/{id}/index.m3u8?device=fridge"),
+        400,
+        "invalid_query",
+    )
+    .await;
     check("/api/v1/videos/x", 404, "video_not_found").await;
     check("/api/v1/videos/oaaaaaaaaaaa", 404, "video_not_found").await;
     check("/api/v1/videos?limit=0", 400, "invalid_query").await;

@@ -94,15 +94,15 @@ pub async fn get(State(app): State<App>, uri: Uri) -> Result<Response, ApiError>
             format!("there is nothing at {}", uri.path()),
         ));
     };
+    // What is malformed stays so whether or not there is something to play.
+    let query = uri.query().unwrap_or_default();
+    let device = device(query)?;
+    let directives = delivery_directives(query).map_err(malformed);
     let playable = app.registry.playable(video).await.map_err(from_registry)?;
     match resource {
-        Resource::Multivariant => {
-            let device = device(uri.query().unwrap_or_default())?;
-            multivariant(&playable, video, device)
-        }
+        Resource::Multivariant => multivariant(&playable, video, device),
         Resource::Live { rendition } => {
-            let (at, skip) =
-                delivery_directives(uri.query().unwrap_or_default()).map_err(malformed)?;
+            let (at, skip) = directives?;
             live_playlist(&app, &playable, rendition, at, skip).await
         }
         Resource::Recording { rendition } => recording(&playable, video, rendition),

@@ -36,13 +36,12 @@ pub(crate) fn publish(name: &str, rows: &[Row]) -> Result<()> {
             .iter()
             .map(|(name, figure)| format!("{name} {figure:.2}"))
             .collect();
-        let ratio = row
-            .peers
-            .values()
-            .next()
-            .map_or(f64::NAN, |peer| row.ours / peer);
+        let ratio = match row.peers.values().next() {
+            Some(peer) => format!("{:.2}", row.ours / peer),
+            None => "-".to_owned(),
+        };
         println!(
-            "| {} | {} | {} | {:.2} | {} | {ratio:.2} |",
+            "| {} | {} | {} | {:.2} | {} | {ratio} |",
             row.case,
             row.metric,
             row.unit,

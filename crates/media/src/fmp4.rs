@@ -19,13 +19,19 @@ pub use fragment::{Sample, chunk};
 pub use init::{AUDIO_TRACK, VIDEO_TRACK, init_segment, init_segment_muxed};
 pub use rebase::{InvalidRebase, rebase};
 
-use crate::unit::{TIMESCALE, TrackConfig};
+use crate::{
+    codec::opus,
+    unit::{TIMESCALE, TrackConfig},
+};
 
 /// Ticks per second of a track's times.
 pub fn timescale(config: &TrackConfig) -> u32 {
     match config {
-        TrackConfig::Avc(_) => TIMESCALE,
+        TrackConfig::Avc(_) | TrackConfig::Hevc(_) | TrackConfig::Av1(_) | TrackConfig::Vp9(_) => {
+            TIMESCALE
+        }
         TrackConfig::Aac(aac) => aac.sample_rate,
+        TrackConfig::Opus(_) => opus::SAMPLE_RATE,
     }
 }
 

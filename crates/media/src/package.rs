@@ -10,7 +10,7 @@ pub mod segmenter;
 pub mod timeline;
 pub mod track;
 
-pub use part_target::PartTarget;
+pub use part_target::{PartProfile, PartTarget};
 pub use segmenter::{Cut, Segmenter};
 pub use timeline::Timeline;
 pub use track::{Part, TrackPackager};

@@ -30,17 +30,15 @@ pub struct InitRecord {
 impl InitRecord {
     /// Describes the initialisation segment of `config`.
     pub fn new(epoch: Epoch, rendition: RenditionId, n: u32, config: &TrackConfig) -> Self {
-        let (resolution, channels) = match config {
-            TrackConfig::Avc(avc) => (Some((avc.width, avc.height)), None),
-            TrackConfig::Aac(aac) => (None, Some(aac.channels)),
-        };
         Self {
             epoch,
             rendition,
             n,
             codec: config.rfc6381(),
-            resolution,
-            channels,
+            resolution: config
+                .picture()
+                .map(|picture| (picture.width, picture.height)),
+            channels: config.channels(),
         }
     }
 
@@ -81,6 +79,10 @@ pub struct SegmentRecord {
     pub bytes: u64,
     /// How many units it holds.
     pub units: u32,
+    /// From its first byte to the end of its first unit, in bytes: what an I-frame playlist leads
+    /// to. 0 if it is not known.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub first_unit_end: u32,
     /// The media is missing or incomplete (`EXT-X-GAP`).
     #[serde(default, skip_serializing_if = "is_false")]
     pub gap: bool,

@@ -135,6 +135,7 @@ mod tests {
             pdt: WallTime(0),
             bytes: 0,
             units: 0,
+            first_unit_end: 0,
             gap,
             discontinuity: false,
             independent: true,

@@ -2,7 +2,9 @@
 
 use bytes::Bytes;
 
-use crate::codec::{AacConfig, AvcConfig};
+use crate::codec::{
+    AacConfig, Av1Config, AvcConfig, HevcConfig, OpusConfig, Picture, Vp9Config, aac, opus,
+};
 
 /// Ticks per second of every [`Timestamp`].
 pub const TIMESCALE: u32 = 90_000;
@@ -37,16 +39,24 @@ pub enum TrackKind {
 pub enum TrackConfig {
     /// H.264 in length-prefixed NAL units.
     Avc(AvcConfig),
+    /// HEVC in length-prefixed NAL units.
+    Hevc(HevcConfig),
+    /// AV1 in temporal units without temporal delimiters.
+    Av1(Av1Config),
+    /// VP9 in frames or superframes.
+    Vp9(Vp9Config),
     /// MPEG-4 AAC, raw frames.
     Aac(AacConfig),
+    /// Opus, raw packets.
+    Opus(OpusConfig),
 }
 
 impl TrackConfig {
     /// What the track carries.
     pub fn kind(&self) -> TrackKind {
         match self {
-            Self::Avc(_) => TrackKind::Video,
-            Self::Aac(_) => TrackKind::Audio,
+            Self::Avc(_) | Self::Hevc(_) | Self::Av1(_) | Self::Vp9(_) => TrackKind::Video,
+            Self::Aac(_) | Self::Opus(_) => TrackKind::Audio,
         }
     }
 
@@ -54,7 +64,63 @@ impl TrackConfig {
     pub fn rfc6381(&self) -> String {
         match self {
             Self::Avc(avc) => avc.rfc6381(),
+            Self::Hevc(hevc) => hevc.rfc6381(),
+            Self::Av1(av1) => av1.rfc6381(),
+            Self::Vp9(vp9) => vp9.rfc6381(),
             Self::Aac(aac) => aac.rfc6381(),
+            Self::Opus(opus) => opus.rfc6381(),
+        }
+    }
+
+    /// What the codec's decoders are opened with, as libav's `extradata` has it: the content of
+    /// `avcC`, `hvcC` or `av1C`, the record in `vpcC` (which VP9's decoders can do without), an
+    /// AudioSpecificConfig, an Opus identification header.
+    pub fn codec_private(&self) -> &Bytes {
+        match self {
+            Self::Avc(avc) => &avc.record,
+            Self::Hevc(hevc) => &hevc.record,
+            Self::Av1(av1) => &av1.record,
+            Self::Vp9(vp9) => &vp9.record,
+            Self::Aac(aac) => &aac.asc,
+            Self::Opus(opus) => &opus.head,
+        }
+    }
+
+    /// Size, shape, rate and colour; of video.
+    pub fn picture(&self) -> Option<Picture> {
+        match self {
+            Self::Avc(avc) => Some(avc.picture()),
+            Self::Hevc(hevc) => Some(hevc.picture),
+            Self::Av1(av1) => Some(av1.picture),
+            Self::Vp9(vp9) => Some(vp9.picture),
+            Self::Aac(_) | Self::Opus(_) => None,
+        }
+    }
+
+    /// Channels; of audio.
+    pub fn channels(&self) -> Option<u8> {
+        match self {
+            Self::Aac(aac) => Some(aac.channels),
+            Self::Opus(opus) => Some(opus.channels),
+            Self::Avc(_) | Self::Hevc(_) | Self::Av1(_) | Self::Vp9(_) => None,
+        }
+    }
+
+    /// Samples in a unit of audio with these bytes; `None` of video. A unit whose length cannot be
+    /// told counts as one of [`usual_audio_samples`](Self::usual_audio_samples).
+    pub fn audio_samples(&self, data: &[u8]) -> Option<u32> {
+        match self {
+            Self::Opus(_) => opus::packet_samples(data).or(self.usual_audio_samples()),
+            _ => self.usual_audio_samples(),
+        }
+    }
+
+    /// Samples in most units of audio; `None` of video.
+    pub fn usual_audio_samples(&self) -> Option<u32> {
+        match self {
+            Self::Aac(_) => Some(aac::SAMPLES_PER_FRAME),
+            Self::Opus(_) => Some(opus::USUAL_PACKET_SAMPLES),
+            Self::Avc(_) | Self::Hevc(_) | Self::Av1(_) | Self::Vp9(_) => None,
         }
     }
 }
@@ -68,7 +134,8 @@ pub struct Unit {
     pub dts: Timestamp,
     /// When it is shown; at or after `dts`.
     pub pts: Timestamp,
-    /// Whether decoding can start here (an IDR picture; every audio frame).
+    /// Whether decoding can start here: a picture that begins a closed GOP (an IDR picture, a key
+    /// frame); every audio frame.
     pub keyframe: bool,
     /// The coded bytes, as [`TrackConfig`] says.
     pub data: Bytes,

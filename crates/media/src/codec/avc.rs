@@ -3,7 +3,10 @@
 use bytes::{BufMut, Bytes, BytesMut};
 use thiserror::Error;
 
-use super::sps::{Colour, FrameRate, PixelAspect, Sps};
+use super::{
+    picture::{Colour, FrameRate, Picture, PixelAspect},
+    sps::Sps,
+};
 
 /// NAL unit types of ISO/IEC 14496-10 table 7-1 that a packager tells apart.
 pub mod nal_type {
@@ -168,14 +171,20 @@ impl AvcConfig {
         format!("avc1.{:02x}{:02x}{:02x}", byte(1), byte(2), byte(3))
     }
 
+    /// What the sequence parameter set tells.
+    pub fn picture(&self) -> Picture {
+        Picture {
+            width: self.width,
+            height: self.height,
+            pixel_aspect: self.pixel_aspect,
+            frame_rate: self.frame_rate,
+            colour: self.colour,
+        }
+    }
+
     /// Width in square pixels, as a viewer sees it.
     pub fn display_width(&self) -> u32 {
-        let Some(aspect) = self.pixel_aspect else {
-            return self.width;
-        };
-        let (horizontal, vertical) = (u64::from(aspect.horizontal), u64::from(aspect.vertical));
-        let width = (u64::from(self.width) * horizontal + vertical / 2) / vertical;
-        u32::try_from(width).unwrap_or(self.width)
+        self.picture().display_width()
     }
 }
 

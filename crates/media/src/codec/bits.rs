@@ -53,6 +53,22 @@ impl<'a> Bits<'a> {
     }
 }
 
+/// The payload of a NAL unit of H.264 or HEVC: without the 3 of each 0, 0, 3 (ISO/IEC 14496-10
+/// section 7.3.1).
+pub(super) fn without_emulation_prevention(nal: &[u8]) -> Vec<u8> {
+    let mut payload = Vec::with_capacity(nal.len());
+    let mut zeros = 0;
+    for &byte in nal {
+        if zeros >= 2 && byte == 3 {
+            zeros = 0;
+            continue;
+        }
+        zeros = if byte == 0 { zeros + 1 } else { 0 };
+        payload.push(byte);
+    }
+    payload
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

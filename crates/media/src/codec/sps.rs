@@ -1,45 +1,11 @@
 //! The H.264 sequence parameter set (ISO/IEC 14496-10 section 7.3.2.1.1), as far as a packager
 //! needs it.
 
-use super::bits::Bits;
-
-/// Shape of a pixel, width to height.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PixelAspect {
-    /// Horizontal size in arbitrary units, at least 1.
-    pub horizontal: u16,
-    /// Vertical size in the same units, at least 1.
-    pub vertical: u16,
-}
-
-/// Pictures per second as a fraction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FrameRate {
-    /// Pictures ...
-    pub numerator: u32,
-    /// ... in so many seconds, at least 1.
-    pub denominator: u32,
-}
-
-impl FrameRate {
-    /// Pictures per second.
-    pub fn as_f64(self) -> f64 {
-        f64::from(self.numerator) / f64::from(self.denominator)
-    }
-}
-
-/// How sample values mean colours; the numbers are those of ISO/IEC 23091-2.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Colour {
-    /// ColourPrimaries.
-    pub primaries: u8,
-    /// TransferCharacteristics.
-    pub transfer: u8,
-    /// MatrixCoefficients.
-    pub matrix: u8,
-    /// Whether samples use the full range of values.
-    pub full_range: bool,
-}
+use super::{
+    bits::{Bits, without_emulation_prevention},
+    picture::{Colour, FrameRate, PixelAspect},
+    vui,
+};
 
 /// How samples are stored, in the numbers that AVCDecoderConfigurationRecord repeats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,51 +95,17 @@ impl Sps {
 
     /// Video usability information, section E.1.1, up to the timing.
     fn read_vui(&mut self, bits: &mut Bits<'_>) -> Option<()> {
-        if bits.bit()? {
-            self.pixel_aspect = read_pixel_aspect(bits)?;
-        }
-        if bits.bit()? {
-            bits.skip(1)?; // overscan_appropriate_flag
-        }
-        if bits.bit()? {
-            bits.skip(3)?; // video_format
-            let full_range = bits.bit()?;
-            if bits.bit()? {
-                let mut byte = || bits.number(8).map(|value| value as u8);
-                self.colour = Some(Colour {
-                    primaries: byte()?,
-                    transfer: byte()?,
-                    matrix: byte()?,
-                    full_range,
-                });
-            }
-        }
-        if bits.bit()? {
-            bits.unsigned_exp_golomb()?; // chroma_sample_loc_type_top_field
-            bits.unsigned_exp_golomb()?; // chroma_sample_loc_type_bottom_field
-        }
+        self.pixel_aspect = vui::read_aspect(bits)?;
+        self.colour = vui::read_colour(bits)?;
+        vui::skip_chroma_location(bits)?;
         if bits.bit()? {
             let units_in_tick = bits.number(32)?;
             let time_scale = bits.number(32)?;
-            self.frame_rate = frame_rate(units_in_tick, time_scale);
+            // A picture takes two ticks.
+            self.frame_rate = FrameRate::of_ticks(u64::from(units_in_tick) * 2, time_scale);
         }
         Some(())
     }
-}
-
-/// Removes the 3 of each 0, 0, 3 (section 7.3.1).
-fn without_emulation_prevention(nal: &[u8]) -> Vec<u8> {
-    let mut payload = Vec::with_capacity(nal.len());
-    let mut zeros = 0;
-    for &byte in nal {
-        if zeros >= 2 && byte == 3 {
-            zeros = 0;
-            continue;
-        }
-        zeros = if byte == 0 { zeros + 1 } else { 0 };
-        payload.push(byte);
-    }
-    payload
 }
 
 /// The profiles that write chroma_format_idc.
@@ -253,61 +185,4 @@ fn skip_picture_order(bits: &mut Bits<'_>) -> Option<()> {
         _ => return None,
     }
     Some(())
-}
-
-/// Table E-1. The outer `Option` is the end of data; unspecified is `Some(None)`.
-fn read_pixel_aspect(bits: &mut Bits<'_>) -> Option<Option<PixelAspect>> {
-    const TABLE: [(u16, u16); 16] = [
-        (1, 1),
-        (12, 11),
-        (10, 11),
-        (16, 11),
-        (40, 33),
-        (24, 11),
-        (20, 11),
-        (32, 11),
-        (80, 33),
-        (18, 11),
-        (15, 11),
-        (64, 33),
-        (160, 99),
-        (4, 3),
-        (3, 2),
-        (2, 1),
-    ];
-    const EXTENDED_SAR: u32 = 255;
-    let (horizontal, vertical) = match bits.number(8)? {
-        EXTENDED_SAR => (bits.number(16)? as u16, bits.number(16)? as u16),
-        idc @ 1..=16 => TABLE[idc as usize - 1],
-        _ => (0, 0),
-    };
-    let told = horizontal > 0 && vertical > 0;
-    Some(told.then_some(PixelAspect {
-        horizontal,
-        vertical,
-    }))
-}
-
-/// A frame takes two ticks. Encoders of variable rate write their clock here instead (x264 does:
-/// a tick of 1/180,000 s), which is no frame rate.
-fn frame_rate(units_in_tick: u32, time_scale: u32) -> Option<FrameRate> {
-    const MAX_RATE: u64 = 300;
-    let ticks = u64::from(units_in_tick) * 2;
-    let plausible = ticks > 0 && (ticks..=ticks * MAX_RATE).contains(&u64::from(time_scale));
-    if !plausible {
-        return None;
-    }
-    let divisor = greatest_common_divisor(u64::from(time_scale), ticks);
-    Some(FrameRate {
-        numerator: u32::try_from(u64::from(time_scale) / divisor).ok()?,
-        denominator: u32::try_from(ticks / divisor).ok()?,
-    })
-}
-
-fn greatest_common_divisor(a: u64, b: u64) -> u64 {
-    if b == 0 {
-        a
-    } else {
-        greatest_common_divisor(b, a % b)
-    }
 }

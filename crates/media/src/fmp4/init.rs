@@ -95,9 +95,9 @@ fn put_track(out: &mut BytesMut, track_id: u32, config: &TrackConfig) {
 
 fn put_track_header(out: &mut BytesMut, track_id: u32, config: &TrackConfig) {
     const ENABLED_IN_MOVIE: u32 = 3;
-    let (width, height, volume, alternate_group) = match config {
-        TrackConfig::Avc(avc) => (avc.display_width(), avc.height, 0, 0),
-        TrackConfig::Aac(_) => (0, 0, 0x100, 1),
+    let (width, height, volume, alternate_group) = match config.picture() {
+        Some(picture) => (picture.display_width(), picture.height, 0, 0),
+        None => (0, 0, 0x100, 1),
     };
     put_full_box(out, b"tkhd", 0, ENABLED_IN_MOVIE, |out| {
         out.put_u32(0); // creation_time

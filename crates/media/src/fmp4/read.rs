@@ -15,7 +15,7 @@ pub use fragment::{Fragment, fragments};
 pub use init::{Track, tracks};
 
 use super::boxes::FourCc;
-use crate::codec::{InvalidAac, InvalidAvc};
+use crate::codec::{InvalidAac, InvalidAv1, InvalidAvc, InvalidHevc, InvalidOpus, InvalidVp9};
 
 /// Bytes that are not the fragmented MP4 they should be.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -60,12 +60,24 @@ pub enum InvalidFmp4 {
         /// The size it claims.
         size: u32,
     },
-    /// The sample entry is not `avc1` or `mp4a`.
+    /// The sample entry is none of those that this crate writes.
     #[error("sample entry {} is not supported", spell(.0))]
     SampleEntry(FourCc),
     /// The AVC configuration is refused.
     #[error(transparent)]
     Avc(#[from] InvalidAvc),
+    /// The HEVC configuration is refused.
+    #[error(transparent)]
+    Hevc(#[from] InvalidHevc),
+    /// The AV1 configuration is refused.
+    #[error(transparent)]
+    Av1(#[from] InvalidAv1),
+    /// The VP9 configuration is refused.
+    #[error(transparent)]
+    Vp9(#[from] InvalidVp9),
+    /// The Opus configuration is refused.
+    #[error(transparent)]
+    Opus(#[from] InvalidOpus),
     /// The AAC configuration is refused.
     #[error(transparent)]
     Aac(#[from] InvalidAac),

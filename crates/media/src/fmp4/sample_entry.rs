@@ -1,17 +1,37 @@
-//! Sample entries: `avc1` (ISO/IEC 14496-15) and `mp4a` (ISO/IEC 14496-14).
+//! Sample entries, each by the standard that binds its codec to ISO/IEC 14496-12:
+//!
+//! | entry | configuration | standard |
+//! | --- | --- | --- |
+//! | `avc1`, `hvc1` | `avcC`, `hvcC` | ISO/IEC 14496-15 |
+//! | `av01` | `av1C` | AV1 Codec ISO Media File Format Binding |
+//! | `vp09` | `vpcC` | VP Codec ISO Media File Format Binding |
+//! | `mp4a` | `esds` | ISO/IEC 14496-14 |
+//! | `Opus` | `dOps` | Encapsulation of Opus in ISO Base Media File Format |
 
 use bytes::{BufMut, BytesMut};
 
-use super::boxes::{put_box, put_full_box};
+use super::boxes::{FourCc, put_box, put_full_box};
 use crate::{
-    codec::{AacConfig, AvcConfig},
+    codec::{AacConfig, OpusConfig, Picture, opus},
     unit::TrackConfig,
 };
 
 pub(super) fn put_sample_entry(out: &mut BytesMut, config: &TrackConfig) {
     match config {
-        TrackConfig::Avc(avc) => put_avc1(out, avc),
+        TrackConfig::Avc(avc) => put_visual(out, b"avc1", "", avc.picture(), |out| {
+            put_box(out, b"avcC", |out| out.put_slice(&avc.record));
+        }),
+        TrackConfig::Hevc(hevc) => put_visual(out, b"hvc1", "", hevc.picture, |out| {
+            put_box(out, b"hvcC", |out| out.put_slice(&hevc.record));
+        }),
+        TrackConfig::Av1(av1) => put_visual(out, b"av01", "AOM Coding", av1.picture, |out| {
+            put_box(out, b"av1C", |out| out.put_slice(&av1.record));
+        }),
+        TrackConfig::Vp9(vp9) => put_visual(out, b"vp09", "VPC Coding", vp9.picture, |out| {
+            put_full_box(out, b"vpcC", 1, 0, |out| out.put_slice(&vp9.record));
+        }),
         TrackConfig::Aac(aac) => put_mp4a(out, aac),
+        TrackConfig::Opus(opus) => put_opus(out, opus),
     }
 }
 
@@ -21,22 +41,33 @@ fn put_sample_entry_start(out: &mut BytesMut) {
     out.put_u16(1); // data_reference_index
 }
 
-fn put_avc1(out: &mut BytesMut, avc: &AvcConfig) {
-    put_box(out, b"avc1", |out| {
+/// A VisualSampleEntry; `compressor` has at most 31 bytes.
+fn put_visual(
+    out: &mut BytesMut,
+    name: &FourCc,
+    compressor: &str,
+    picture: Picture,
+    put_configuration: impl FnOnce(&mut BytesMut),
+) {
+    const COMPRESSOR_LEN: usize = 31;
+    // 65,535 at most; the parsers of sequence headers bound most codecs far below.
+    let side = |pixels: u32| u16::try_from(pixels).unwrap_or(u16::MAX);
+    put_box(out, name, |out| {
         put_sample_entry_start(out);
         out.put_bytes(0, 16); // pre_defined and reserved
-        // The parser of the sequence parameter set bounds both far below 65,536.
-        out.put_u16(avc.width as u16);
-        out.put_u16(avc.height as u16);
+        out.put_u16(side(picture.width));
+        out.put_u16(side(picture.height));
         out.put_u32(0x48_0000); // horizresolution 72 dpi
         out.put_u32(0x48_0000); // vertresolution
         out.put_u32(0); // reserved
         out.put_u16(1); // frame_count
-        out.put_bytes(0, 32); // compressorname
+        out.put_u8(compressor.len() as u8);
+        out.put_slice(compressor.as_bytes());
+        out.put_bytes(0, COMPRESSOR_LEN - compressor.len());
         out.put_u16(0x18); // depth
         out.put_i16(-1); // pre_defined
-        put_box(out, b"avcC", |out| out.put_slice(&avc.record));
-        if let Some(colour) = avc.colour {
+        put_configuration(out);
+        if let Some(colour) = picture.colour {
             put_box(out, b"colr", |out| {
                 out.put_slice(b"nclx");
                 out.put_u16(u16::from(colour.primaries));
@@ -45,7 +76,7 @@ fn put_avc1(out: &mut BytesMut, avc: &AvcConfig) {
                 out.put_u8(u8::from(colour.full_range) << 7);
             });
         }
-        if let Some(aspect) = avc.pixel_aspect {
+        if let Some(aspect) = picture.pixel_aspect {
             put_box(out, b"pasp", |out| {
                 out.put_u32(u32::from(aspect.horizontal));
                 out.put_u32(u32::from(aspect.vertical));
@@ -54,15 +85,27 @@ fn put_avc1(out: &mut BytesMut, avc: &AvcConfig) {
     });
 }
 
+/// The fields of every AudioSampleEntry. A rate that does not fit 16 bits is left at zero, which
+/// says to look into the codec's configuration.
+fn put_audio_start(out: &mut BytesMut, channels: u8, sample_rate: u32) {
+    put_sample_entry_start(out);
+    out.put_bytes(0, 8); // reserved
+    out.put_u16(u16::from(channels));
+    out.put_u16(16); // samplesize
+    out.put_u32(0); // pre_defined and reserved
+    out.put_u32(u16::try_from(sample_rate).map_or(0, |rate| u32::from(rate) << 16));
+}
+
+fn put_opus(out: &mut BytesMut, opus: &OpusConfig) {
+    put_box(out, b"Opus", |out| {
+        put_audio_start(out, opus.channels, opus::SAMPLE_RATE);
+        put_box(out, b"dOps", |out| out.put_slice(&opus.specific_box()));
+    });
+}
+
 fn put_mp4a(out: &mut BytesMut, aac: &AacConfig) {
     put_box(out, b"mp4a", |out| {
-        put_sample_entry_start(out);
-        out.put_bytes(0, 8); // reserved
-        out.put_u16(u16::from(aac.channels));
-        out.put_u16(16); // samplesize
-        out.put_u32(0); // pre_defined and reserved
-        // 16.16 fixed point; zero says to look into the AudioSpecificConfig.
-        out.put_u32(u16::try_from(aac.sample_rate).map_or(0, |rate| u32::from(rate) << 16));
+        put_audio_start(out, aac.channels, aac.sample_rate);
         put_elementary_stream_descriptor(out, aac);
     });
 }

@@ -4,7 +4,7 @@ use bytes::{Bytes, BytesMut};
 use proptest::prelude::*;
 
 use super::*;
-use crate::codec::{AacConfig, AvcConfig, samples};
+use crate::codec::{AacConfig, Av1Config, AvcConfig, HevcConfig, OpusConfig, Vp9Config, samples};
 
 fn video() -> TrackConfig {
     TrackConfig::Avc(AvcConfig::parse(Bytes::from_static(samples::X264_720P)).unwrap())
@@ -12,6 +12,20 @@ fn video() -> TrackConfig {
 
 fn audio() -> TrackConfig {
     TrackConfig::Aac(AacConfig::parse(Bytes::from_static(samples::AAC_48K_STEREO)).unwrap())
+}
+
+/// One of each codec.
+fn configs() -> Vec<TrackConfig> {
+    let bytes = Bytes::from_static;
+    vec![
+        video(),
+        TrackConfig::Hevc(HevcConfig::parse(bytes(samples::X265_480P_ANAMORPHIC)).unwrap()),
+        TrackConfig::Av1(Av1Config::parse(bytes(samples::AOM_1080P_HDR)).unwrap()),
+        TrackConfig::Vp9(Vp9Config::parse(bytes(samples::VPX_480P), 854, 480).unwrap()),
+        audio(),
+        TrackConfig::Opus(OpusConfig::parse(bytes(samples::OPUS_STEREO)).unwrap()),
+        TrackConfig::Opus(OpusConfig::parse(bytes(samples::OPUS_SURROUND)).unwrap()),
+    ]
 }
 
 fn sample(duration: u32, composition_offset: i32, keyframe: bool, len: usize) -> Sample {
@@ -69,7 +83,7 @@ proptest! {
     /// Damage in every byte of a real file; random bytes seldom look like boxes.
     #[test]
     fn damaged_files_are_read_or_refused(at: prop::sample::Index, value: u8, cut: prop::sample::Index) {
-        let mut file = init_segment_muxed(&video(), Some(&audio())).to_vec();
+        let mut file: Vec<u8> = configs().iter().flat_map(|config| init_segment(1, config)).collect();
         file.extend(chunk(1, VIDEO_TRACK, 0, &[sample(3000, 0, true, 9), sample(3000, 1, false, 7)]));
         let at = at.index(file.len());
         file[at] = value;
@@ -91,9 +105,9 @@ fn tracks_are_read_back() {
         timescale: timescale(&config),
         config,
     };
-    for (id, config) in [(VIDEO_TRACK, video()), (AUDIO_TRACK, audio())] {
-        let read = read::tracks(&init_segment(id, &config)).unwrap();
-        assert_eq!(read, [track(id, config)]);
+    for config in configs() {
+        let read = read::tracks(&init_segment(7, &config)).unwrap();
+        assert_eq!(read, [track(7, config)]);
     }
     let read = read::tracks(&init_segment_muxed(&video(), Some(&audio()))).unwrap();
     assert_eq!(

@@ -4,9 +4,12 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use thiserror::Error;
 use weir_model::{InvalidId, RenditionId};
 
-use super::{LadderJob, MAX_FRAME_LEN};
+use super::{LadderJob, MAX_FRAME_LEN, RungState};
 use crate::{
-    codec::{AacConfig, AvcConfig, InvalidAac, InvalidAvc},
+    codec::{
+        AacConfig, Av1Config, AvcConfig, HevcConfig, InvalidAac, InvalidAv1, InvalidAvc,
+        InvalidHevc, InvalidOpus, InvalidVp9, OpusConfig, Vp9Config,
+    },
     unit::{Timestamp, TrackConfig, TrackKind, Unit},
 };
 
@@ -34,6 +37,17 @@ pub enum Frame {
     },
     /// Nothing follows.
     End,
+    /// From the child: a rendition is left out, or made again. All are made at first.
+    Rung {
+        /// Which rendition.
+        rendition: RenditionId,
+        /// Whether it is made.
+        state: RungState,
+        /// The first picture that this is about.
+        at: Timestamp,
+    },
+    /// From the child: it has passed over units, because no rendition is made at present.
+    Idle,
 }
 
 /// Bytes that are no frame. The pipe cannot be read on from there.
@@ -54,6 +68,9 @@ pub enum InvalidFrame {
     /// Flags nobody has given a meaning.
     #[error("unit flags {0:#04x} are unknown")]
     Flags(u8),
+    /// Neither made nor left out.
+    #[error("rung state {0} is unknown")]
+    RungState(u8),
     /// The payload ends before its fixed fields do, or goes on after them.
     #[error("a frame of kind {kind} has a payload of {len} bytes, which does not fit")]
     Length {
@@ -73,6 +90,18 @@ pub enum InvalidFrame {
     Avc(#[from] InvalidAvc),
     /// A configuration that cannot be packaged.
     #[error(transparent)]
+    Hevc(#[from] InvalidHevc),
+    /// A configuration that cannot be packaged.
+    #[error(transparent)]
+    Av1(#[from] InvalidAv1),
+    /// A configuration that cannot be packaged.
+    #[error(transparent)]
+    Vp9(#[from] InvalidVp9),
+    /// A configuration that cannot be packaged.
+    #[error(transparent)]
+    Opus(#[from] InvalidOpus),
+    /// A configuration that cannot be packaged.
+    #[error(transparent)]
     Aac(#[from] InvalidAac),
 }
 
@@ -81,11 +110,17 @@ mod kind {
     pub(super) const CONFIG: u8 = 2;
     pub(super) const UNIT: u8 = 3;
     pub(super) const END: u8 = 4;
+    pub(super) const RUNG: u8 = 5;
+    pub(super) const IDLE: u8 = 6;
 }
 
 mod codec {
     pub(super) const AVC: u8 = 1;
     pub(super) const AAC: u8 = 2;
+    pub(super) const HEVC: u8 = 3;
+    pub(super) const AV1: u8 = 4;
+    pub(super) const VP9: u8 = 5;
+    pub(super) const OPUS: u8 = 6;
 }
 
 mod flags {
@@ -106,16 +141,20 @@ impl Frame {
             Self::Config { rendition, config } => {
                 out.put_u8(kind::CONFIG);
                 put_rendition(out, *rendition);
-                match config {
-                    TrackConfig::Avc(avc) => {
-                        out.put_u8(codec::AVC);
-                        out.put_slice(&avc.record);
-                    }
-                    TrackConfig::Aac(aac) => {
-                        out.put_u8(codec::AAC);
-                        out.put_slice(&aac.asc);
-                    }
+                out.put_u8(match config {
+                    TrackConfig::Avc(_) => codec::AVC,
+                    TrackConfig::Hevc(_) => codec::HEVC,
+                    TrackConfig::Av1(_) => codec::AV1,
+                    TrackConfig::Vp9(_) => codec::VP9,
+                    TrackConfig::Aac(_) => codec::AAC,
+                    TrackConfig::Opus(_) => codec::OPUS,
+                });
+                // The record of VP9 does not tell the size.
+                if let TrackConfig::Vp9(Vp9Config { picture, .. }) = config {
+                    out.put_u32_le(picture.width);
+                    out.put_u32_le(picture.height);
                 }
+                out.put_slice(config.codec_private());
             }
             Self::Unit {
                 rendition,
@@ -135,6 +174,17 @@ impl Frame {
                 out.put_slice(&unit.data);
             }
             Self::End => out.put_u8(kind::END),
+            Self::Rung {
+                rendition,
+                state,
+                at,
+            } => {
+                out.put_u8(kind::RUNG);
+                put_rendition(out, *rendition);
+                out.put_u8(state.byte());
+                out.put_i64_le(at.0);
+            }
+            Self::Idle => out.put_u8(kind::IDLE),
         }
     }
 
@@ -150,6 +200,14 @@ impl Frame {
                 let config = match frame.try_get_u8().map_err(misfit)? {
                     codec::AVC => TrackConfig::Avc(AvcConfig::parse(frame)?),
                     codec::AAC => TrackConfig::Aac(AacConfig::parse(frame)?),
+                    codec::HEVC => TrackConfig::Hevc(HevcConfig::parse(frame)?),
+                    codec::AV1 => TrackConfig::Av1(Av1Config::parse(frame)?),
+                    codec::VP9 => {
+                        let width = frame.try_get_u32_le().map_err(misfit)?;
+                        let height = frame.try_get_u32_le().map_err(misfit)?;
+                        TrackConfig::Vp9(Vp9Config::parse(frame, width, height)?)
+                    }
+                    codec::OPUS => TrackConfig::Opus(OpusConfig::parse(frame)?),
                     other => return Err(InvalidFrame::Codec(other)),
                 };
                 Ok(Self::Config { rendition, config })
@@ -180,8 +238,22 @@ impl Frame {
                     unit,
                 })
             }
+            kind::RUNG => {
+                let rendition = take_rendition(&mut frame, kind)?;
+                let state = RungState::from_byte(frame.try_get_u8().map_err(misfit)?)?;
+                let at = Timestamp(frame.try_get_i64_le().map_err(misfit)?);
+                if !frame.is_empty() {
+                    return Err(InvalidFrame::Length { kind, len });
+                }
+                Ok(Self::Rung {
+                    rendition,
+                    state,
+                    at,
+                })
+            }
             kind::END if frame.is_empty() => Ok(Self::End),
-            kind::END => Err(InvalidFrame::Length { kind, len }),
+            kind::IDLE if frame.is_empty() => Ok(Self::Idle),
+            kind::END | kind::IDLE => Err(InvalidFrame::Length { kind, len }),
             other => Err(InvalidFrame::Kind(other)),
         }
     }

@@ -19,7 +19,7 @@ pub struct FrameTooLong(pub usize);
 pub fn encode(frame: &Frame) -> Result<Bytes, FrameTooLong> {
     let payload_hint = match frame {
         Frame::Unit { unit, .. } => unit.data.len(),
-        Frame::Job(_) | Frame::Config { .. } | Frame::End => 0,
+        _ => 0,
     };
     let mut out = BytesMut::with_capacity(payload_hint + 64);
     out.put_u32_le(0);

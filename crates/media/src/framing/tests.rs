@@ -3,7 +3,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    codec::{AacConfig, AvcConfig, samples},
+    codec::{AacConfig, Av1Config, AvcConfig, HevcConfig, OpusConfig, Vp9Config, samples},
     unit::{Timestamp, TrackConfig, TrackKind, Unit},
 };
 
@@ -34,24 +34,57 @@ fn units() -> impl Strategy<Value = Frame> {
         )
 }
 
+/// One of each codec.
+fn configs() -> Vec<TrackConfig> {
+    let bytes = Bytes::from_static;
+    vec![
+        TrackConfig::Avc(AvcConfig::parse(bytes(samples::X264_720P)).unwrap()),
+        TrackConfig::Hevc(HevcConfig::parse(bytes(samples::X265_1080P_HDR)).unwrap()),
+        TrackConfig::Av1(Av1Config::parse(bytes(samples::AOM_480P)).unwrap()),
+        TrackConfig::Vp9(Vp9Config::parse(bytes(samples::VPX_480P), 854, 480).unwrap()),
+        TrackConfig::Aac(AacConfig::parse(bytes(samples::AAC_48K_STEREO)).unwrap()),
+        TrackConfig::Opus(OpusConfig::parse(bytes(samples::OPUS_STEREO)).unwrap()),
+    ]
+}
+
 fn frames() -> impl Strategy<Value = Frame> {
     let rung = ("[a-z]{1,16}", 1u32..5000, 1u32..50_000).prop_map(|(id, height, bitrate_kbps)| {
         LadderRung {
             id: id.parse().unwrap(),
             height,
             bitrate_kbps,
+            fast_bitrate_kbps: bitrate_kbps * 2,
+            codec: VideoCodec::Av1,
+            encoder: EncoderChoice::SvtAv1,
+            preset: Some(height.to_string()),
         }
     });
-    let job = prop::collection::vec(rung, 0..4)
-        .prop_map(|renditions| Frame::Job(LadderJob { renditions }));
-    let video = AvcConfig::parse(Bytes::from_static(samples::X264_720P)).unwrap();
-    let audio = AacConfig::parse(Bytes::from_static(samples::AAC_48K_STEREO)).unwrap();
-    let config = prop_oneof![Just(TrackConfig::Avc(video)), Just(TrackConfig::Aac(audio))]
-        .prop_map(|config| Frame::Config {
-            rendition: "480p".parse().unwrap(),
-            config,
+    let job = prop::collection::vec(rung, 0..4).prop_map(|renditions| {
+        let live = renditions.len() > 1;
+        Frame::Job(LadderJob { renditions, live })
+    });
+    let state =
+        ("[a-z]{1,16}", any::<bool>(), any::<i64>()).prop_map(|(id, made, at)| Frame::Rung {
+            rendition: id.parse().unwrap(),
+            state: if made {
+                RungState::Made
+            } else {
+                RungState::Shed
+            },
+            at: Timestamp(at),
         });
-    prop_oneof![job, config, units(), Just(Frame::End)]
+    let config = prop::sample::select(configs()).prop_map(|config| Frame::Config {
+        rendition: "480p".parse().unwrap(),
+        config,
+    });
+    prop_oneof![
+        job,
+        config,
+        units(),
+        state,
+        Just(Frame::End),
+        Just(Frame::Idle)
+    ]
 }
 
 proptest! {
@@ -88,7 +121,7 @@ proptest! {
 
     /// Random bytes rarely get past the length; these do.
     #[test]
-    fn any_payload_is_a_frame_or_refused(kind in 0u8..6, payload: Vec<u8>) {
+    fn any_payload_is_a_frame_or_refused(kind in 0u8..8, payload: Vec<u8>) {
         let mut decoder = Decoder::default();
         decoder.feed(&(payload.len() as u32 + 1).to_le_bytes());
         decoder.feed(&[kind]);

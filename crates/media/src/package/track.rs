@@ -4,7 +4,6 @@ use bytes::Bytes;
 
 use super::part_target::{PartRule, PartTarget};
 use crate::{
-    codec::aac::SAMPLES_PER_FRAME,
     fmp4::{self, Sample},
     unit::{TIMESCALE, TrackConfig, TrackKind, Unit},
 };
@@ -32,6 +31,8 @@ pub struct Part {
     pub duration: u32,
     /// How many units it holds.
     pub units: u32,
+    /// From the chunk's first byte to the end of its first unit, in bytes.
+    pub first_unit_end: u32,
     /// Decoding can start within it.
     pub independent: bool,
     /// Decoding can start with its first unit.
@@ -44,6 +45,7 @@ pub struct Part {
 /// its last unit's duration known, and only then is the part after it sure to come.
 #[derive(Clone, Debug)]
 pub struct TrackPackager {
+    config: TrackConfig,
     kind: TrackKind,
     track_id: u32,
     timescale: u32,
@@ -63,6 +65,8 @@ struct Pending {
     decode: u64,
     composition_offset: u32,
     keyframe: bool,
+    /// How long it lasts if nothing else is known, in ticks.
+    length: u64,
     data: Bytes,
 }
 
@@ -80,6 +84,7 @@ impl TrackPackager {
         let kind = config.kind();
         let timescale = fmp4::timescale(config).max(1);
         Self {
+            config: config.clone(),
             kind,
             track_id: match kind {
                 TrackKind::Video => fmp4::VIDEO_TRACK,
@@ -89,10 +94,7 @@ impl TrackPackager {
             sequence: 0,
             rule: target.map(|target| target.rule(timescale)),
             pending: None,
-            last_duration: match kind {
-                TrackKind::Video => PICTURE,
-                TrackKind::Audio => SAMPLES_PER_FRAME.into(),
-            },
+            last_duration: PICTURE,
             least: 0,
             open: Open::default(),
             audio: AudioClock {
@@ -130,13 +132,15 @@ impl TrackPackager {
     /// it completes, rarely more than one, or `None` if there is no time left for it: audio that is
     /// one frame too many, video that goes back.
     pub fn push(&mut self, unit: Unit) -> Option<Vec<Part>> {
-        let decode = self.decode_time(&unit)?;
+        let samples = self.config.audio_samples(&unit.data).map(u64::from);
+        let decode = self.decode_time(&unit, samples.unwrap_or_default())?;
         let mut parts = Vec::new();
         if let Some(pending) = self.pending.take() {
             let duration = decode.saturating_sub(pending.decode);
             let longest = AUDIO_STRETCH_MS * u64::from(self.timescale) / 1000;
             if self.kind == TrackKind::Audio && duration > longest {
-                self.settle_pending(pending, self.last_duration, &mut parts);
+                let length = pending.length;
+                self.settle_pending(pending, length, &mut parts);
                 self.flush(false, &mut parts);
             } else {
                 self.settle_pending(pending, duration, &mut parts);
@@ -146,6 +150,7 @@ impl TrackPackager {
             decode,
             composition_offset: composition_offset(&unit),
             keyframe: unit.keyframe,
+            length: samples.unwrap_or(self.last_duration),
             data: unit.data,
         });
         Some(parts)
@@ -159,7 +164,7 @@ impl TrackPackager {
             let decode = pending.decode;
             let duration = match (self.kind, next) {
                 (TrackKind::Video, Some(next)) => next.saturating_sub(decode),
-                _ => self.last_duration,
+                _ => pending.length,
             };
             let duration = match self.kind {
                 TrackKind::Video => duration.min(limit.saturating_sub(decode)).max(1),
@@ -183,7 +188,8 @@ impl TrackPackager {
         self.audio.rejoin = true;
     }
 
-    fn decode_time(&mut self, unit: &Unit) -> Option<u64> {
+    /// `samples` are those in a unit of audio.
+    fn decode_time(&mut self, unit: &Unit, samples: u64) -> Option<u64> {
         match self.kind {
             TrackKind::Video => {
                 let decode = u64::try_from(unit.dts.0)
@@ -192,7 +198,10 @@ impl TrackPackager {
                 self.least = decode + 1;
                 Some(decode)
             }
-            TrackKind::Audio => self.audio.place(u64::try_from(unit.pts.0).unwrap_or(0)),
+            TrackKind::Audio => {
+                let pts = u64::try_from(unit.pts.0).unwrap_or(0);
+                self.audio.place(pts, samples)
+            }
         }
     }
 
@@ -202,6 +211,7 @@ impl TrackPackager {
             composition_offset,
             keyframe,
             data,
+            ..
         } = pending;
         let sample = Sample {
             duration: u32::try_from(duration).unwrap_or(u32::MAX),
@@ -242,8 +252,11 @@ impl TrackPackager {
         } = std::mem::take(&mut self.open);
         let Some(first) = samples.first() else { return };
         self.sequence = self.sequence.wrapping_add(1);
+        let bytes = fmp4::chunk(self.sequence, self.track_id, start, &samples);
+        let later: usize = samples[1..].iter().map(|sample| sample.data.len()).sum();
         parts.push(Part {
-            bytes: fmp4::chunk(self.sequence, self.track_id, start, &samples),
+            first_unit_end: (bytes.len() - later) as u32,
+            bytes,
             start,
             composition_offset: u32::try_from(first.composition_offset).unwrap_or(0),
             duration: u32::try_from(length).unwrap_or(u32::MAX),
@@ -273,10 +286,9 @@ struct AudioClock {
 }
 
 impl AudioClock {
-    /// Decode time in samples of the frame shown at `pts` (1/90,000 s); `None` if the frame is one
-    /// too many.
-    fn place(&mut self, pts: u64) -> Option<u64> {
-        let frame = u64::from(SAMPLES_PER_FRAME);
+    /// Decode time in samples of a frame of `frame` samples shown at `pts` (1/90,000 s); `None` if
+    /// the frame is one too many.
+    fn place(&mut self, pts: u64, frame: u64) -> Option<u64> {
         let told = (u128::from(pts) * u128::from(self.timescale) / u128::from(TIMESCALE)) as u64;
         let counted = self.next.unwrap_or(told);
         let tolerance = self.timescale * AUDIO_TOLERANCE_MS / 1000;
@@ -296,3 +308,7 @@ impl AudioClock {
         Some(decode)
     }
 }
+
+#[cfg(test)]
+#[path = "track_tests.rs"]
+mod tests;

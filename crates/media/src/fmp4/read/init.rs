@@ -4,10 +4,10 @@ use bytes::{Buf, Bytes};
 
 use super::{
     InvalidFmp4,
-    boxes::{Fields, boxes, find},
+    boxes::{BoxRef, Fields, boxes, find},
 };
 use crate::{
-    codec::{AacConfig, AvcConfig},
+    codec::{AacConfig, Av1Config, AvcConfig, HevcConfig, OpusConfig, Vp9Config},
     unit::TrackConfig,
 };
 
@@ -47,8 +47,12 @@ fn track(trak: &Bytes) -> Result<Track, InvalidFmp4> {
         .next()
         .ok_or(InvalidFmp4::Missing(*b"stsd"))??;
     let config = match &entry.name {
-        b"avc1" => TrackConfig::Avc(avc1(entry.content)?),
-        b"mp4a" => TrackConfig::Aac(mp4a(entry.content)?),
+        b"avc1" => TrackConfig::Avc(AvcConfig::parse(visual(&entry)?.find(b"avcC")?)?),
+        b"hvc1" => TrackConfig::Hevc(HevcConfig::parse(visual(&entry)?.find(b"hvcC")?)?),
+        b"av01" => TrackConfig::Av1(Av1Config::parse(visual(&entry)?.find(b"av1C")?)?),
+        b"vp09" => TrackConfig::Vp9(vp09(&entry)?),
+        b"mp4a" => TrackConfig::Aac(mp4a(&entry)?),
+        b"Opus" => TrackConfig::Opus(opus(&entry)?),
         other => return Err(InvalidFmp4::SampleEntry(*other)),
     };
     Ok(Track {
@@ -66,16 +70,52 @@ fn after_times(name: &[u8; 4], content: Bytes) -> Result<u32, InvalidFmp4> {
     fields.u32()
 }
 
-fn avc1(content: Bytes) -> Result<AvcConfig, InvalidFmp4> {
-    let mut fields = Fields::of(b"avc1", content);
-    fields.skip(78)?;
-    Ok(AvcConfig::parse(find(&fields.rest(), b"avcC")?)?)
+/// What a VisualSampleEntry tells.
+struct Visual {
+    width: u32,
+    height: u32,
+    boxes: Bytes,
 }
 
-fn mp4a(content: Bytes) -> Result<AacConfig, InvalidFmp4> {
-    let mut fields = Fields::of(b"mp4a", content);
+impl Visual {
+    fn find(&self, name: &[u8; 4]) -> Result<Bytes, InvalidFmp4> {
+        find(&self.boxes, name)
+    }
+}
+
+fn visual(entry: &BoxRef) -> Result<Visual, InvalidFmp4> {
+    let mut fields = Fields::of(&entry.name, entry.content.clone());
+    fields.skip(24)?; // up to the size
+    let size = fields.u32()?;
+    fields.skip(50)?; // from the resolution to pre_defined
+    Ok(Visual {
+        width: size >> 16,
+        height: size & 0xffff,
+        boxes: fields.rest(),
+    })
+}
+
+fn vp09(entry: &BoxRef) -> Result<Vp9Config, InvalidFmp4> {
+    let visual = visual(entry)?;
+    let mut vpcc = Fields::of(b"vpcC", visual.find(b"vpcC")?);
+    vpcc.skip(4)?; // version, flags
+    Ok(Vp9Config::parse(vpcc.rest(), visual.width, visual.height)?)
+}
+
+/// The boxes of an AudioSampleEntry.
+fn audio(entry: &BoxRef) -> Result<Bytes, InvalidFmp4> {
+    let mut fields = Fields::of(&entry.name, entry.content.clone());
     fields.skip(28)?;
-    let mut esds = Fields::of(b"esds", find(&fields.rest(), b"esds")?);
+    Ok(fields.rest())
+}
+
+fn opus(entry: &BoxRef) -> Result<OpusConfig, InvalidFmp4> {
+    let content = find(&audio(entry)?, b"dOps")?;
+    Ok(OpusConfig::from_specific_box(&content)?)
+}
+
+fn mp4a(entry: &BoxRef) -> Result<AacConfig, InvalidFmp4> {
+    let mut esds = Fields::of(b"esds", find(&audio(entry)?, b"esds")?);
     esds.skip(4)?; // version, flags
     let asc = audio_specific_config(esds.rest()).ok_or(InvalidFmp4::Truncated(*b"esds"))?;
     Ok(AacConfig::parse(asc)?)

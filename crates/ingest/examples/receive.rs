@@ -60,6 +60,7 @@ fn receive(number: usize, mut stream: TcpStream) -> io::Result<()> {
                     }
                     second.keyframes += u32::from(unit.kind == TrackKind::Video && unit.keyframe);
                 }
+                Event::TrackRefused(track) => println!("{track}"),
                 Event::Ended(end) => {
                     println!("{number}: {end}");
                     stream.write_all(&session.take_output())?;

@@ -1,33 +1,37 @@
 //! Bodies of FLV audio and video tags, as RTMP carries them (Adobe Flash Video File Format 10.1,
 //! annex E.4; Enhanced RTMP v2 for tags that name their codec by FourCC).
+//!
+//! - `video`, `audio`: one kind of tag each, to configurations and frames
+//! - `nal`: NAL units with lengths, made uniform
+//! - `multitrack`: tags of several tracks, of which the first is taken
+//! - `names`: codecs as people call them
 
-use std::io::Cursor;
+mod audio;
+mod multitrack;
+mod nal;
+mod names;
+mod video;
 
-use bytes::{BufMut, Bytes, BytesMut};
-use scuffle_flv::{
-    audio::{
-        body::legacy::aac::AacPacketType,
-        header::{
-            AudioTagHeader,
-            enhanced::{AudioFourCc, AudioPacketType, ExAudioTagHeaderContent},
-            legacy::SoundFormat,
-        },
-    },
-    video::header::{
-        VideoFrameType, VideoTagHeader, VideoTagHeaderData,
-        enhanced::{ExVideoTagHeaderContent, VideoFourCc, VideoPacketType},
-        legacy::{LegacyVideoTagHeader, LegacyVideoTagHeaderAvcPacket, VideoCodecId},
-    },
-};
+use std::collections::{BTreeSet, VecDeque};
+
+use bytes::Bytes;
 use thiserror::Error;
 use weir_media::{
-    codec::{AacConfig, AvcConfig, InvalidAac, InvalidAvc, avc::nal_type},
+    codec::{
+        InvalidAac, InvalidAv1, InvalidAvc, InvalidHevc, InvalidOpus, InvalidVp9, av1::InvalidObu,
+    },
     unit::{TrackConfig, TrackKind},
 };
 
 /// Most bytes of a tag that are looked at for its header. Without modifiers a header has at most
 /// nine; modifiers could be chained for as long as the tag is.
-const MAX_HEADER_LEN: usize = 64;
+const MAX_HEADER_LEN: usize = 1024;
+
+/// Most of a nanosecond offset (Enhanced RTMP v2: less than a millisecond).
+const MAX_NANOSECONDS: u32 = 999_999;
+
+/// The track that is taken of several (Enhanced RTMP v2, "Track Ordering": the default one).
+pub const FIRST_TRACK: u8 = 0;
 
 /// What a tag body holds.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,9 +40,12 @@ pub enum Tag {
     Config(TrackConfig),
     /// One coded frame.
     Frame(Frame),
+    /// A keyframe and the configuration that it brings with it, which differs from the one before:
+    /// VP9 tells the size of its pictures nowhere else, and AV1 may change its sequence header.
+    ConfiguredFrame(TrackConfig, Frame),
     /// No more frames of this track follow, unless a sequence header comes first.
     EndOfSequence(TrackKind),
-    /// Nothing that matters here: empty bodies, seek commands, HDR metadata.
+    /// Nothing that matters here: empty bodies, seek commands, HDR metadata, other tracks.
     Ignored,
 }
 
@@ -47,12 +54,52 @@ pub enum Tag {
 pub struct Frame {
     /// Its track.
     pub kind: TrackKind,
-    /// Presentation time less decoding time, in ms.
+    /// Presentation time less decoding time, in ms ...
     pub composition_ms: i32,
-    /// Whether it holds an IDR slice; true for audio.
+    /// ... and how many nanoseconds more, less than a million.
+    pub composition_ns: u32,
+    /// Whether decoding can start here; true for audio.
     pub keyframe: bool,
-    /// NAL units with 4-byte lengths, or one raw AAC frame.
+    /// The coded bytes, as the track's configuration says.
     pub data: Bytes,
+}
+
+/// A track that is not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct OtherTrack {
+    /// Whether it is one of video.
+    is_video: bool,
+    /// trackId, never [`FIRST_TRACK`].
+    pub id: u8,
+}
+
+impl OtherTrack {
+    fn new(kind: TrackKind, id: u8) -> Self {
+        Self {
+            is_video: kind == TrackKind::Video,
+            id,
+        }
+    }
+
+    /// What it carries.
+    pub fn kind(self) -> TrackKind {
+        if self.is_video {
+            TrackKind::Video
+        } else {
+            TrackKind::Audio
+        }
+    }
+}
+
+impl std::fmt::Display for OtherTrack {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let kind = if self.is_video { "video" } else { "audio" };
+        write!(
+            f,
+            "{kind} track {} is not taken, only track {FIRST_TRACK} is",
+            self.id
+        )
+    }
 }
 
 /// A tag that is malformed or coded in a way that is not taken.
@@ -66,21 +113,58 @@ pub enum FlvError {
         /// Bytes it has.
         len: usize,
     },
+    /// The header contradicts itself.
+    #[error("the header of a {kind:?} tag is malformed: {reason}")]
+    Header {
+        /// Its track.
+        kind: TrackKind,
+        /// What is wrong.
+        reason: String,
+    },
     /// Video coded otherwise.
-    #[error("the video is {0}; set the encoder to H.264")]
+    #[error("the video is {0}; set the encoder to H.264, HEVC, AV1 or VP9")]
     UnsupportedVideo(String),
     /// Audio coded otherwise.
-    #[error("the audio is {0}; set the encoder to AAC")]
+    #[error("the audio is {0}; set the encoder to AAC or Opus")]
     UnsupportedAudio(String),
-    /// Several tracks in one tag.
-    #[error("multitrack {0:?} is not taken; set the encoder to one track")]
-    Multitrack(TrackKind),
+    /// A sequence header in the form of MPEG-2 TS descriptors.
+    #[error(
+        "the video's sequence header is in MPEG-2 TS form; set the encoder to send the codec's configuration record"
+    )]
+    Mpeg2TsSequenceStart,
+    /// A track that claims more bytes than its tag has.
+    #[error("{kind:?} track {id} says {declared} bytes where {left} are left")]
+    TrackLength {
+        /// What it carries.
+        kind: TrackKind,
+        /// Its trackId.
+        id: u8,
+        /// The length it says.
+        declared: usize,
+        /// Bytes there are.
+        left: usize,
+    },
     /// The video's sequence header.
     #[error("H.264 sequence header: {0}")]
     Avc(#[from] InvalidAvc),
+    /// The video's sequence header.
+    #[error("HEVC sequence header: {0}")]
+    Hevc(#[from] InvalidHevc),
+    /// The video's sequence header.
+    #[error("AV1 sequence header: {0}")]
+    Av1(#[from] InvalidAv1),
+    /// A frame of video.
+    #[error("AV1 frame: {0}")]
+    Obu(#[from] InvalidObu),
+    /// The video's sequence header.
+    #[error("VP9 sequence header: {0}")]
+    Vp9(#[from] InvalidVp9),
     /// The audio's sequence header.
     #[error("AAC sequence header: {0}")]
     Aac(#[from] InvalidAac),
+    /// The audio's sequence header.
+    #[error("Opus sequence header: {0}")]
+    Opus(#[from] InvalidOpus),
     /// A NAL unit that doesn't fit into its tag.
     #[error("a NAL unit says {declared} bytes where {left} are left")]
     NalLength {
@@ -94,267 +178,59 @@ pub enum FlvError {
 /// Reads the tag bodies of one stream.
 #[derive(Debug, Default)]
 pub struct Demuxer {
-    /// Bytes of a NAL unit's length, once a sequence header told them.
-    nal_length_size: Option<usize>,
+    video: video::Video,
+    /// Tracks that are not taken, once seen; at most 255 of each kind.
+    seen: BTreeSet<OtherTrack>,
+    /// Those of them that nobody has been told of.
+    untold: VecDeque<OtherTrack>,
 }
 
 impl Demuxer {
     /// Reads the body of a video tag.
     ///
     /// # Errors
-    /// If it is malformed, or not H.264.
+    /// If it is malformed, or not H.264, HEVC, AV1 or VP9.
     pub fn video(&mut self, body: Bytes) -> Result<Tag, FlvError> {
-        let truncated = FlvError::Truncated {
-            kind: TrackKind::Video,
-            len: body.len(),
-        };
-        let Some(first) = body.first() else {
-            return Ok(Tag::Ignored);
-        };
-        if first & 0x80 == 0 && VideoFrameType::from(first >> 4) == VideoFrameType::Command {
-            return Ok(Tag::Ignored);
-        }
-        let mut cursor = Cursor::new(body.slice(..body.len().min(MAX_HEADER_LEN)));
-        let Ok(header) = VideoTagHeader::demux(&mut cursor) else {
-            return Err(truncated);
-        };
-        let rest = body.slice(cursor.position() as usize..);
-        match header.data {
-            VideoTagHeaderData::Legacy(LegacyVideoTagHeader::AvcPacket(packet)) => match packet {
-                LegacyVideoTagHeaderAvcPacket::SequenceHeader => self.avc_config(rest),
-                LegacyVideoTagHeaderAvcPacket::Nalu {
-                    composition_time_offset,
-                } => self.avc_frame(sign_extend_24(composition_time_offset), rest),
-                LegacyVideoTagHeaderAvcPacket::EndOfSequence => {
-                    Ok(Tag::EndOfSequence(TrackKind::Video))
-                }
-                LegacyVideoTagHeaderAvcPacket::Unknown { .. } => Ok(Tag::Ignored),
-            },
-            VideoTagHeaderData::Legacy(LegacyVideoTagHeader::VideoCommand(_)) => Ok(Tag::Ignored),
-            VideoTagHeaderData::Legacy(LegacyVideoTagHeader::Other { video_codec_id }) => Err(
-                FlvError::UnsupportedVideo(legacy_video_name(video_codec_id)),
-            ),
-            VideoTagHeaderData::Enhanced(header) => {
-                match header.content {
-                    ExVideoTagHeaderContent::NoMultiTrack(VideoFourCc::Avc) => {}
-                    ExVideoTagHeaderContent::NoMultiTrack(VideoFourCc(name)) => {
-                        return Err(FlvError::UnsupportedVideo(four_cc_name(name)));
-                    }
-                    ExVideoTagHeaderContent::VideoCommand(_) => return Ok(Tag::Ignored),
-                    _ => return Err(FlvError::Multitrack(TrackKind::Video)),
-                }
-                match header.video_packet_type {
-                    VideoPacketType::SequenceStart => self.avc_config(rest),
-                    VideoPacketType::CodedFrames => {
-                        let (offset, rest) = split_u24(rest).ok_or(truncated)?;
-                        self.avc_frame(sign_extend_24(offset), rest)
-                    }
-                    VideoPacketType::CodedFramesX => self.avc_frame(0, rest),
-                    VideoPacketType::SequenceEnd => Ok(Tag::EndOfSequence(TrackKind::Video)),
-                    _ => Ok(Tag::Ignored),
-                }
-            }
-        }
+        let mut others = Vec::new();
+        let tag = self.video.read(body, &mut others);
+        self.note(TrackKind::Video, &others);
+        tag
     }
 
     /// Reads the body of an audio tag.
     ///
     /// # Errors
-    /// If it is malformed, or not AAC.
+    /// If it is malformed, or not AAC or Opus.
     pub fn audio(&mut self, body: Bytes) -> Result<Tag, FlvError> {
-        let truncated = FlvError::Truncated {
-            kind: TrackKind::Audio,
-            len: body.len(),
-        };
-        if body.is_empty() {
-            return Ok(Tag::Ignored);
-        }
-        let mut cursor = Cursor::new(body.slice(..body.len().min(MAX_HEADER_LEN)));
-        let Ok(header) = AudioTagHeader::demux(&mut cursor) else {
-            return Err(truncated);
-        };
-        let rest = body.slice(cursor.position() as usize..);
-        match header {
-            AudioTagHeader::Legacy(header) if header.sound_format == SoundFormat::Aac => {
-                let Some(packet_type) = rest.first() else {
-                    return Err(truncated);
-                };
-                match AacPacketType::from(*packet_type) {
-                    AacPacketType::SequenceHeader => aac_config(rest.slice(1..)),
-                    AacPacketType::Raw => Ok(aac_frame(rest.slice(1..))),
-                    _ => Ok(Tag::Ignored),
-                }
-            }
-            AudioTagHeader::Legacy(header) => Err(FlvError::UnsupportedAudio(legacy_audio_name(
-                header.sound_format,
-            ))),
-            AudioTagHeader::Enhanced(header) => {
-                match header.content {
-                    ExAudioTagHeaderContent::NoMultiTrack(AudioFourCc::Aac) => {}
-                    ExAudioTagHeaderContent::NoMultiTrack(AudioFourCc(name)) => {
-                        return Err(FlvError::UnsupportedAudio(four_cc_name(name)));
-                    }
-                    _ => return Err(FlvError::Multitrack(TrackKind::Audio)),
-                }
-                match header.audio_packet_type {
-                    AudioPacketType::SequenceStart => aac_config(rest),
-                    AudioPacketType::CodedFrames => Ok(aac_frame(rest)),
-                    AudioPacketType::SequenceEnd => Ok(Tag::EndOfSequence(TrackKind::Audio)),
-                    _ => Ok(Tag::Ignored),
-                }
+        let mut others = Vec::new();
+        let tag = audio::read(body, &mut others);
+        self.note(TrackKind::Audio, &others);
+        tag
+    }
+
+    /// A track that came and is not taken; each is told once.
+    pub fn poll_other_track(&mut self) -> Option<OtherTrack> {
+        self.untold.pop_front()
+    }
+
+    fn note(&mut self, kind: TrackKind, others: &[u8]) {
+        for id in others {
+            let track = OtherTrack::new(kind, *id);
+            if self.seen.insert(track) {
+                self.untold.push_back(track);
             }
         }
     }
+}
 
-    fn avc_config(&mut self, record: Bytes) -> Result<Tag, FlvError> {
-        const LENGTH_SIZE_AT: usize = 4;
-        let Some(told) = record.get(LENGTH_SIZE_AT).copied() else {
-            return Err(InvalidAvc::Truncated(record.len()).into());
-        };
-        // Units leave here with 4-byte lengths, so that is what the record has to say.
-        let mut normal = BytesMut::from(record);
-        normal[LENGTH_SIZE_AT] |= 3;
-        let config = AvcConfig::parse(normal.freeze())?;
-        self.nal_length_size = Some(usize::from(told & 3) + 1);
-        Ok(Tag::Config(TrackConfig::Avc(config)))
-    }
-
-    fn avc_frame(&self, composition_ms: i32, data: Bytes) -> Result<Tag, FlvError> {
-        if data.is_empty() {
-            return Ok(Tag::Ignored);
-        }
-        let kind = TrackKind::Video;
-        let Some(length_size) = self.nal_length_size else {
-            // Nothing can be made of it; it goes on to be counted.
-            return Ok(Tag::Frame(Frame {
-                kind,
-                composition_ms,
-                keyframe: false,
-                data,
-            }));
-        };
-        let (mut keyframe, mut count, mut total) = (false, 0, 0);
-        for nal in nal_units(&data, length_size) {
-            let nal = nal?;
-            keyframe |= nal[0] & 0x1f == nal_type::IDR;
-            count += 1;
-            total += nal.len();
-        }
-        if count == 0 {
-            return Ok(Tag::Ignored);
-        }
-        let data = if data.len() == total + 4 * count && length_size == 4 {
-            data
-        } else {
-            let mut normal = BytesMut::with_capacity(total + 4 * count);
-            for nal in nal_units(&data, length_size).flatten() {
-                normal.put_u32(nal.len() as u32);
-                normal.put_slice(nal);
-            }
-            normal.freeze()
-        };
-        Ok(Tag::Frame(Frame {
+/// What scuffle-flv has against a header.
+fn header_error(kind: TrackKind, len: usize, error: scuffle_flv::error::FlvError) -> FlvError {
+    match error {
+        scuffle_flv::error::FlvError::Io(_) => FlvError::Truncated { kind, len },
+        other => FlvError::Header {
             kind,
-            composition_ms,
-            keyframe,
-            data,
-        }))
-    }
-}
-
-/// The NAL units that are not empty.
-fn nal_units(mut rest: &[u8], length_size: usize) -> impl Iterator<Item = Result<&[u8], FlvError>> {
-    std::iter::from_fn(move || {
-        while !rest.is_empty() {
-            let left = rest.len();
-            let Some((len, after)) = rest.split_at_checked(length_size) else {
-                rest = &[];
-                return Some(Err(FlvError::NalLength {
-                    declared: length_size,
-                    left,
-                }));
-            };
-            let declared = len.iter().fold(0, |n, byte| n << 8 | usize::from(*byte));
-            let Some((nal, after)) = after.split_at_checked(declared) else {
-                rest = &[];
-                return Some(Err(FlvError::NalLength {
-                    declared,
-                    left: left - length_size,
-                }));
-            };
-            rest = after;
-            if !nal.is_empty() {
-                return Some(Ok(nal));
-            }
-        }
-        None
-    })
-}
-
-fn aac_config(asc: Bytes) -> Result<Tag, FlvError> {
-    Ok(Tag::Config(TrackConfig::Aac(AacConfig::parse(asc)?)))
-}
-
-fn aac_frame(data: Bytes) -> Tag {
-    if data.is_empty() {
-        return Tag::Ignored;
-    }
-    Tag::Frame(Frame {
-        kind: TrackKind::Audio,
-        composition_ms: 0,
-        keyframe: true,
-        data,
-    })
-}
-
-fn split_u24(mut bytes: Bytes) -> Option<(u32, Bytes)> {
-    let [a, b, c] = *bytes.first_chunk()?;
-    let rest = bytes.split_off(3);
-    Some((u32::from_be_bytes([0, a, b, c]), rest))
-}
-
-fn sign_extend_24(value: u32) -> i32 {
-    (value << 8) as i32 >> 8
-}
-
-fn legacy_video_name(codec: VideoCodecId) -> String {
-    match codec {
-        VideoCodecId::SorensonH263 => "Sorenson H.263".into(),
-        VideoCodecId::ScreenVideo | VideoCodecId::ScreenVideoVersion2 => "Screen Video".into(),
-        VideoCodecId::On2VP6 | VideoCodecId::On2VP6WithAlphaChannel => "On2 VP6".into(),
-        // Not in the specification, but sent by encoders before Enhanced RTMP.
-        VideoCodecId(12) => "HEVC".into(),
-        VideoCodecId(13) => "AV1".into(),
-        VideoCodecId(other) => format!("of codec id {other}"),
-    }
-}
-
-fn legacy_audio_name(format: SoundFormat) -> String {
-    match format {
-        SoundFormat::LinearPcmPlatformEndian | SoundFormat::LinearPcmLittleEndian => "PCM".into(),
-        SoundFormat::Adpcm => "ADPCM".into(),
-        SoundFormat::Mp3 | SoundFormat::Mp38Khz => "MP3".into(),
-        SoundFormat::G711ALaw | SoundFormat::G711MuLaw => "G.711".into(),
-        SoundFormat::Speex => "Speex".into(),
-        SoundFormat::Nellymoser
-        | SoundFormat::Nellymoser8KhzMono
-        | SoundFormat::Nellymoser16KhzMono => "Nellymoser".into(),
-        SoundFormat(other) => format!("of format {other}"),
-    }
-}
-
-fn four_cc_name(four_cc: [u8; 4]) -> String {
-    match &four_cc {
-        b"hvc1" => "HEVC".into(),
-        b"av01" => "AV1".into(),
-        b"vp08" => "VP8".into(),
-        b"vp09" => "VP9".into(),
-        b"Opus" => "Opus".into(),
-        b"fLaC" => "FLAC".into(),
-        b".mp3" => "MP3".into(),
-        b"ac-3" => "AC-3".into(),
-        b"ec-3" => "E-AC-3".into(),
-        other => format!("of FourCC {}", other.escape_ascii()),
+            reason: other.to_string(),
+        },
     }
 }
 

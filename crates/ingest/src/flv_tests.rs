@@ -1,6 +1,11 @@
 use proptest::prelude::*;
+use weir_media::codec::annexb::length_prefixed_nal_units;
 
 use super::*;
+
+/// Tags that name their codec by FourCC.
+#[path = "flv/enhanced_tests.rs"]
+mod enhanced;
 
 /// What x264 writes for 320x180 in main profile.
 const AVCC: &[u8] = b"\x01\x4d\x40\x0c\xff\xe1\x00\x19\
@@ -25,6 +30,7 @@ fn video_frame(composition_ms: i32, keyframe: bool, data: &'static [u8]) -> Tag 
     Tag::Frame(Frame {
         kind: TrackKind::Video,
         composition_ms,
+        composition_ns: 0,
         keyframe,
         data,
     })
@@ -86,6 +92,7 @@ fn reads_frames_with_their_composition_time() {
         Tag::Frame(Frame {
             kind,
             composition_ms: 0,
+            composition_ns: 0,
             keyframe: true,
             data
         })
@@ -210,25 +217,29 @@ fn names_what_is_not_taken() {
             .unwrap_err()
             .to_string()
     };
-    assert_eq!(
-        video(b"\x90hvc1"),
-        "the video is HEVC; set the encoder to H.264"
-    );
-    assert_eq!(
-        video(b"\x1c\0\0\0\0"),
-        "the video is HEVC; set the encoder to H.264"
-    );
-    assert_eq!(
-        video(b"\x22"),
-        "the video is Sorenson H.263; set the encoder to H.264"
-    );
-    assert_eq!(audio(b"\x2f"), "the audio is MP3; set the encoder to AAC");
-    assert_eq!(
-        audio(b"\x90Opus"),
-        "the audio is Opus; set the encoder to AAC"
-    );
-    let multitrack = "multitrack Video is not taken; set the encoder to one track";
-    assert_eq!(video(b"\x96\x00avc1"), multitrack);
+    const VIDEO: &str = "set the encoder to H.264, HEVC, AV1 or VP9";
+    const AUDIO: &str = "set the encoder to AAC or Opus";
+    for (body, name) in [
+        (&b"\x1c\0\0\0\0"[..], "HEVC without Enhanced RTMP"),
+        (b"\x22", "Sorenson H.263"),
+        (b"\x24", "On2 VP6"),
+        (b"\x90vp08", "VP8"),
+        (b"\x91vp08\x10", "VP8"),
+        (b"\x90xyz\x1b", "of FourCC xyz\\x1b"),
+    ] {
+        assert_eq!(video(body), format!("the video is {name}; {VIDEO}"));
+    }
+    for (body, name) in [
+        (&b"\x2f"[..], "MP3"),
+        (b"\xbf", "Speex"),
+        (b"\x7f", "G.711"),
+        (b"\x90fLaC", "FLAC"),
+        (b"\x91.mp3\xff", "MP3"),
+        (b"\x90ac-3", "AC-3"),
+        (b"\x90ec-3", "E-AC-3"),
+    ] {
+        assert_eq!(audio(body), format!("the audio is {name}; {AUDIO}"));
+    }
 }
 
 proptest! {
@@ -255,7 +266,7 @@ proptest! {
         let kept: Vec<_> = nals.iter().filter(|nal| !nal.is_empty()).collect();
         match configured(&avcc).video(body.into()).unwrap() {
             Tag::Frame(frame) => {
-                let read: Vec<_> = nal_units(&frame.data, 4).collect::<Result<_, _>>().unwrap();
+                let read: Vec<_> = length_prefixed_nal_units(&frame.data).map(Result::unwrap).collect();
                 prop_assert_eq!(read, kept);
             }
             other => {

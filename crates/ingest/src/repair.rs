@@ -1,6 +1,6 @@
 //! The door: whatever an encoder does with its timestamps, what goes on inside is continuous.
 //!
-//! - Times of 32-bit milliseconds are unwrapped.
+//! - Times are unwrapped: RTMP has milliseconds of 32 bits, MPEG-TS 1/90,000 s of 33 bits.
 //! - A step that the wall clock does not bear out, forward by more than [`MAX_STEP`] or backward by
 //!   more than [`MAX_SETBACK`], is taken out: the stream goes on where it was. When the other
 //!   track makes the same step, it is moved by the same amount, so that sound stays with picture.
@@ -10,8 +10,12 @@
 //!
 //! Each repair is counted in [`Repairs`].
 
-use std::time::{Duration, Instant};
+use std::{
+    ops::Add,
+    time::{Duration, Instant},
+};
 
+use bytes::Bytes;
 use weir_media::unit::{Media, Timestamp, TrackConfig, TrackKind, Unit};
 
 use crate::flv::Frame;
@@ -34,7 +38,7 @@ const TICKS_PER_MS: i64 = Timestamp::from_ms(1).0;
 /// How often each repair was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Repairs {
-    /// The 32-bit clock wrapped.
+    /// The encoder's clock wrapped.
     pub wraps: u64,
     /// A step forward was taken out.
     pub forward_jumps: u64,
@@ -50,14 +54,29 @@ pub struct Repairs {
     pub before_keyframe: u64,
 }
 
+impl Add for Repairs {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            wraps: self.wraps + other.wraps,
+            forward_jumps: self.forward_jumps + other.forward_jumps,
+            backward_jumps: self.backward_jumps + other.backward_jumps,
+            raised: self.raised + other.raised,
+            composition: self.composition + other.composition,
+            before_config: self.before_config + other.before_config,
+            before_keyframe: self.before_keyframe + other.before_keyframe,
+        }
+    }
+}
+
 /// Repairs one stream of at most one video and one audio track.
 #[derive(Debug, Default)]
 pub struct Repair {
     video: Track,
     audio: Track,
     repairs: Repairs,
-    /// The last unwrapped time and the encoder's own form of it.
-    clock: Option<(i64, u32)>,
+    clock: Clock,
     /// When the last frame came.
     last_frame: Option<Instant>,
 }
@@ -72,6 +91,45 @@ struct Track {
     offset: i64,
     last_dts: Option<i64>,
     interval: Option<i64>,
+}
+
+/// A frame of a transport stream, its times still the encoder's: ticks of 1/90,000 s, of which
+/// the clock has 33 bits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TsFrame {
+    /// Its track.
+    pub kind: TrackKind,
+    /// When it is shown.
+    pub pts: u64,
+    /// When it is decoded.
+    pub dts: u64,
+    /// Whether it holds an IDR slice; true for audio.
+    pub keyframe: bool,
+    /// The coded bytes, as the track's configuration says.
+    pub data: Bytes,
+}
+
+/// A frame with its times in ticks of 1/90,000 s, unwrapped.
+struct Timed {
+    kind: TrackKind,
+    dts: i64,
+    /// Presentation less decoding.
+    composition: i64,
+    keyframe: bool,
+    data: Bytes,
+}
+
+/// The encoder's clock, in the encoder's own unit.
+#[derive(Clone, Copy, Debug, Default)]
+enum Clock {
+    #[default]
+    Unknown,
+    At {
+        /// Without wraps.
+        unwrapped: i64,
+        /// As the encoder wrote it.
+        time: u64,
+    },
 }
 
 impl Repair {
@@ -94,10 +152,36 @@ impl Repair {
         Some(Media::Config(config))
     }
 
-    /// Takes a frame that is to be decoded at `timestamp_ms` of the encoder's clock and came at
-    /// `now`. `None` if it is of no use.
+    /// Takes a frame of an FLV tag that is to be decoded at `timestamp_ms` of the encoder's clock
+    /// and came at `now`. `None` if it is of no use.
     pub fn frame(&mut self, now: Instant, timestamp_ms: u32, frame: Frame) -> Option<Media> {
-        let time = self.unwrap_ms(timestamp_ms).wrapping_mul(TICKS_PER_MS);
+        const BITS: u32 = 32;
+        let ms = self.unwrap(timestamp_ms.into(), BITS);
+        let timed = Timed {
+            kind: frame.kind,
+            dts: ms.wrapping_mul(TICKS_PER_MS),
+            composition: i64::from(frame.composition_ms) * TICKS_PER_MS
+                + i64::from(frame.composition_ns) * TICKS_PER_MS / 1_000_000,
+            keyframe: frame.keyframe,
+            data: frame.data,
+        };
+        self.place(now, timed)
+    }
+
+    /// Takes a frame of a transport stream that came at `now`. `None` if it is of no use.
+    pub fn ts_frame(&mut self, now: Instant, frame: TsFrame) -> Option<Media> {
+        const BITS: u32 = 33;
+        let timed = Timed {
+            kind: frame.kind,
+            dts: self.unwrap(frame.dts, BITS),
+            composition: step(frame.dts, frame.pts, BITS),
+            keyframe: frame.keyframe,
+            data: frame.data,
+        };
+        self.place(now, timed)
+    }
+
+    fn place(&mut self, now: Instant, frame: Timed) -> Option<Media> {
         let passed = self
             .last_frame
             .map_or(Duration::ZERO, |last| now.saturating_duration_since(last))
@@ -116,11 +200,12 @@ impl Repair {
             return None;
         }
         track.started = true;
-        let dts = track.place(other, time, passed, &mut self.repairs);
-        let composition = i64::from(frame.composition_ms) * TICKS_PER_MS;
-        let pts = if (0..=ticks(MAX_COMPOSITION)).contains(&composition) {
+        let dts = track.place(other, frame.dts, passed, &mut self.repairs);
+        let pts = if (0..=ticks(MAX_COMPOSITION)).contains(&frame.composition) {
             // A raised decoding time does not move the presentation, if it can be helped.
-            time.wrapping_add(track.offset.wrapping_add(composition))
+            frame
+                .dts
+                .wrapping_add(track.offset.wrapping_add(frame.composition))
                 .max(dts)
         } else {
             self.repairs.composition += 1;
@@ -135,20 +220,29 @@ impl Repair {
         }))
     }
 
-    fn unwrap_ms(&mut self, timestamp_ms: u32) -> i64 {
+    fn unwrap(&mut self, time: u64, bits: u32) -> i64 {
         let unwrapped = match self.clock {
-            None => i64::from(timestamp_ms),
-            Some((unwrapped, last_ms)) => {
-                let step = timestamp_ms.wrapping_sub(last_ms) as i32;
-                if step > 0 && timestamp_ms < last_ms {
+            Clock::Unknown => time as i64,
+            Clock::At {
+                unwrapped,
+                time: last,
+            } => {
+                let step = step(last, time, bits);
+                if step > 0 && time < last {
                     self.repairs.wraps += 1;
                 }
-                unwrapped.wrapping_add(i64::from(step))
+                unwrapped.wrapping_add(step)
             }
         };
-        self.clock = Some((unwrapped, timestamp_ms));
+        self.clock = Clock::At { unwrapped, time };
         unwrapped
     }
+}
+
+/// The way from one time to another on a clock of so many bits: the shorter of the two.
+fn step(from: u64, to: u64, bits: u32) -> i64 {
+    let unused = u64::BITS - bits;
+    (to.wrapping_sub(from) << unused) as i64 >> unused
 }
 
 impl Track {

@@ -35,6 +35,7 @@ impl Encoder {
             Frame {
                 kind,
                 composition_ms: 0,
+                composition_ns: 0,
                 keyframe: true,
                 data: Bytes::new(),
             },
@@ -193,6 +194,7 @@ fn presentation_is_at_or_after_decoding() {
         let frame = Frame {
             kind,
             composition_ms,
+            composition_ns: 0,
             keyframe: true,
             data: Bytes::new(),
         };
@@ -214,6 +216,7 @@ fn frames_of_no_use_are_dropped_and_counted() {
     let frame = |kind, keyframe| Frame {
         kind,
         composition_ms: 0,
+        composition_ns: 0,
         keyframe,
         data: Bytes::new(),
     };
@@ -263,7 +266,7 @@ proptest! {
         for (video, ms, composition_ms, passed_ms) in frames {
             encoder.pass(Duration::from_millis(passed_ms));
             let kind = if video { TrackKind::Video } else { TrackKind::Audio };
-            let frame = Frame { kind, composition_ms, keyframe: true, data: Bytes::new() };
+            let frame = Frame { kind, composition_ms, composition_ns: 0, keyframe: true, data: Bytes::new() };
             let unit = encoder.send(ms, frame).unwrap();
             prop_assert!(unit.pts >= unit.dts);
             prop_assert!(unit.pts.0 - unit.dts.0 <= ticks(MAX_COMPOSITION));

@@ -1,6 +1,7 @@
 //! The server's side of one RTMP publisher's connection (Adobe RTMP specification 1.0).
 //!
 //! - [`Session`]: the state machine: bytes and `now` in, bytes to send and [`Event`]s out
+//! - `capabilities`: what is taken of Enhanced RTMP, as `connect` is answered
 //! - [`outcome`]: how a session ends, and what the encoder is told
 //! - [`handshake`]: section 5.2
 //! - [`chunk`]: section 5.3, the chunk stream, reading and writing
@@ -8,6 +9,7 @@
 //!
 //! The chunk layer is our own; `docs/decisions/` says why.
 
+mod capabilities;
 pub mod chunk;
 pub mod handshake;
 pub mod message;

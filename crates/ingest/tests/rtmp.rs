@@ -2,6 +2,7 @@
 //! peers that misbehave.
 
 mod client;
+mod enhanced;
 
 use std::time::{Duration, Instant};
 
@@ -241,7 +242,7 @@ fn received_bytes_are_acknowledged() {
 #[test]
 fn media_that_is_not_taken_ends_the_session_with_a_status() {
     let mut joined = publishing();
-    joined.video(0, Bytes::from_static(b"\x90hvc1\x01"));
+    joined.video(0, Bytes::from_static(b"\x90vp08\x01"));
     let code = "NetStream.Publish.Rejected".into();
     assert!(
         joined
@@ -254,7 +255,7 @@ fn media_that_is_not_taken_ends_the_session_with_a_status() {
     };
     assert_eq!(
         end.to_string(),
-        "media: the video is HEVC; set the encoder to H.264"
+        "media: the video is VP8; set the encoder to H.264, HEVC, AV1 or VP9"
     );
 }
 

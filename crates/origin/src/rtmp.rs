@@ -1,4 +1,4 @@
-//! The RTMP listener: sockets around [`weir_ingest::rtmp::Session`].
+//! The RTMP and RTMPS listeners: sockets around [`weir_ingest::rtmp::Session`].
 //!
 //! - [`serve`]: accepts connections, one task each, until told to stop
 //! - [`Publishers`]: who may publish, and where the media goes; the origin implements it
@@ -14,10 +14,13 @@ use std::{io, net::IpAddr, sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::{Semaphore, mpsc},
     task::JoinSet,
+    time::timeout,
 };
+use tokio_rustls::{TlsAcceptor, rustls::ServerConfig};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 use weir_ingest::{
@@ -27,11 +30,16 @@ use weir_ingest::{
 use weir_media::unit::Media;
 use weir_model::VideoId;
 
+pub(crate) use self::claims::Claim;
+pub use self::claims::Claims;
+
 /// The application in `rtmp://host/live`.
 pub const APP: &str = "live";
 /// Most connections of one listener, publishing or not.
 pub const MAX_CONNECTIONS: usize = 1024;
 
+/// Longest that a TLS handshake may take.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Pause after a failed accept, such as for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -65,14 +73,17 @@ pub enum FromEncoder {
     Ended(End),
 }
 
-/// Accepts encoders until `shutdown` is cancelled, then ends their connections and returns once
-/// they are closed.
+/// Accepts encoders, over TLS if `tls` is given, until `shutdown` is cancelled, then ends their
+/// connections and returns once they are closed. Listeners that share `claims` have one publisher
+/// for each video among them.
 pub async fn serve(
     listener: TcpListener,
+    tls: Option<Arc<ServerConfig>>,
     publishers: Arc<dyn Publishers>,
+    claims: Arc<Claims>,
     shutdown: CancellationToken,
 ) {
-    let claims = Arc::new(claims::Claims::default());
+    let tls = tls.map(TlsAcceptor::from);
     let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let mut connections = JoinSet::new();
     loop {
@@ -103,15 +114,37 @@ pub async fn serve(
             claims: Arc::clone(&claims),
             shutdown: shutdown.clone(),
         };
+        // Answers are small and awaited; a failure here costs only milliseconds.
+        let _ = stream.set_nodelay(true);
+        let tls = tls.clone();
         connections.spawn(async move {
-            handle(stream, peer, context).await;
+            match tls {
+                None => handle(stream, peer, context).await,
+                Some(tls) => handle_tls(tls, stream, peer, context).await,
+            }
             drop(permit);
         });
     }
     while connections.join_next().await.is_some() {}
 }
 
-async fn handle(stream: TcpStream, peer: String, context: connection::Context) {
+async fn handle_tls(
+    tls: TlsAcceptor,
+    stream: TcpStream,
+    peer: String,
+    context: connection::Context,
+) {
+    let shaken = timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)).await;
+    match shaken.unwrap_or_else(|elapsed| Err(elapsed.into())) {
+        Ok(stream) => handle(stream, peer, context).await,
+        Err(error) => warn!(peer, %error, "TLS handshake on the RTMPS port failed"),
+    }
+}
+
+async fn handle<S>(stream: S, peer: String, context: connection::Context)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let closed = connection::run(stream, &peer, context).await;
     let video = closed.video.map(tracing::field::display);
     // Without a publication there is nothing to repair.
@@ -135,7 +168,7 @@ async fn handle(stream: TcpStream, peer: String, context: connection::Context) {
 }
 
 /// The network an address is in: enough to tell encoders apart, too little to tell who it is.
-fn redacted(address: IpAddr) -> String {
+pub(crate) fn redacted(address: IpAddr) -> String {
     match address.to_canonical() {
         IpAddr::V4(v4) => {
             let [a, b, c, _] = v4.octets();

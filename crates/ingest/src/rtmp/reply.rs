@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{chunk::Writer, message::kind};
+use super::{capabilities, chunk::Writer, message::kind};
 use crate::amf0::{self, Value};
 
 /// The message stream that createStream yields.
@@ -89,16 +89,21 @@ impl Replies {
         let bandwidth = [&WINDOW.to_be_bytes()[..], &[2]].concat();
         self.control(kind::SET_PEER_BANDWIDTH, &bandwidth);
         self.writer.set_chunk_size(&mut self.out, CHUNK_SIZE);
+        let [list, video, audio, caps] = capabilities::properties();
         self.command(
             COMMAND_STREAM,
             0,
             &[
                 "_result".into(),
                 transaction.into(),
-                // The version and capabilities that clients expect from a Flash Media Server.
                 Value::object([
+                    // What clients expect from a Flash Media Server.
                     ("fmsVer", "FMS/3,5,7,7009".into()),
                     ("capabilities", 31.0.into()),
+                    list,
+                    video,
+                    audio,
+                    caps,
                 ]),
                 info(
                     "status",

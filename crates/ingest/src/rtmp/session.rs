@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     amf0::{self, Value},
-    flv::{Demuxer, Tag},
+    flv::{Demuxer, OtherTrack, Tag},
     repair::{Repair, Repairs},
 };
 
@@ -54,6 +54,8 @@ pub enum Event {
     PublishRequested(PublishRequest),
     /// Media, once publishing was accepted.
     Media(Media),
+    /// The encoder sends a track that is not taken; what else it sends is.
+    TrackRefused(OtherTrack),
     /// The session is over. Send what [`Session::take_output`] still yields and close the
     /// connection; no event follows.
     Ended(End),
@@ -312,10 +314,21 @@ impl Session {
         } else {
             self.demuxer.audio(message.payload)
         };
-        let media = match tag {
-            Ok(Tag::Config(config)) => self.repair.config(config),
-            Ok(Tag::Frame(frame)) => self.repair.frame(now, message.timestamp_ms, frame),
-            Ok(Tag::EndOfSequence(_) | Tag::Ignored) => None,
+        while let Some(track) = self.demuxer.poll_other_track() {
+            // Level warning: the first track goes on.
+            self.replies.status(
+                stream_id,
+                "warning",
+                "NetStream.Publish.TrackRejected",
+                &track.to_string(),
+            );
+            self.events.push_back(Event::TrackRefused(track));
+        }
+        let (config, frame) = match tag {
+            Ok(Tag::Config(config)) => (Some(config), None),
+            Ok(Tag::Frame(frame)) => (None, Some(frame)),
+            Ok(Tag::ConfiguredFrame(config, frame)) => (Some(config), Some(frame)),
+            Ok(Tag::EndOfSequence(_) | Tag::Ignored) => (None, None),
             Err(error) => {
                 let description = error.to_string();
                 self.replies.status(
@@ -327,6 +340,9 @@ impl Session {
                 return Err(SessionError::from(error).into());
             }
         };
+        let config = config.and_then(|config| self.repair.config(config));
+        let frame = frame.and_then(|frame| self.repair.frame(now, message.timestamp_ms, frame));
+        let media = config.into_iter().chain(frame);
         self.events.extend(media.map(Event::Media));
         Ok(())
     }

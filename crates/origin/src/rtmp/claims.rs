@@ -21,7 +21,7 @@ pub(super) const DEAD_AFTER: Duration = Duration::from_secs(3);
 
 /// Who publishes what.
 #[derive(Debug, Default)]
-pub(super) struct Claims {
+pub struct Claims {
     holders: Mutex<HashMap<VideoId, Holder>>,
 }
 
@@ -34,7 +34,7 @@ struct Holder {
 
 /// The right to publish a video, until dropped.
 #[derive(Debug)]
-pub(super) struct Claim {
+pub(crate) struct Claim {
     video: VideoId,
     last_input: watch::Sender<Instant>,
     replaced: CancellationToken,
@@ -43,7 +43,7 @@ pub(super) struct Claim {
 
 impl Claims {
     /// Claims the video, waiting for the present holder to show that it is alive or dead.
-    pub(super) async fn claim(self: &Arc<Self>, video: VideoId) -> Result<Claim, Refusal> {
+    pub(crate) async fn claim(self: &Arc<Self>, video: VideoId) -> Result<Claim, Refusal> {
         loop {
             let mut holder = match self.lock().entry(video) {
                 Entry::Occupied(holder) => holder.get().clone(),
@@ -77,6 +77,20 @@ impl Claims {
         }
     }
 
+    /// Refuses if the present holder, if there is one, shows that it is alive. Waits for that for
+    /// as long as the holder is silent.
+    pub(crate) async fn check_free(&self, video: VideoId) -> Result<(), Refusal> {
+        let holder = self.lock().get(&video).cloned();
+        let Some(mut holder) = holder else {
+            return Ok(());
+        };
+        holder.last_input.mark_unchanged();
+        match holder.last_input.changed().await {
+            Ok(()) => Err(Refusal::AlreadyPublishing),
+            Err(_) => Ok(()),
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<VideoId, Holder>> {
         self.holders.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -84,17 +98,17 @@ impl Claims {
 
 impl Claim {
     /// The video claimed.
-    pub(super) fn video(&self) -> VideoId {
+    pub(crate) fn video(&self) -> VideoId {
         self.video
     }
 
     /// The holder got bytes: it is alive.
-    pub(super) fn touch(&self) {
+    pub(crate) fn touch(&self) {
         self.last_input.send_replace(Instant::now());
     }
 
     /// Comes true when someone else takes over; the holder then has to let go soon.
-    pub(super) async fn replaced(&self) {
+    pub(crate) async fn replaced(&self) {
         self.replaced.cancelled().await;
     }
 }
@@ -124,6 +138,21 @@ mod tests {
         tokio::time::sleep(Duration::from_secs(1)).await;
         first.touch();
         assert_eq!(second.await.unwrap(), Err(Refusal::AlreadyPublishing));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_video_is_free_unless_its_holder_lives() {
+        let claims = Arc::new(Claims::default());
+        assert_eq!(claims.check_free(video()).await, Ok(()));
+        let holder = claims.claim(video()).await.unwrap();
+        holder.touch();
+        let silence = Duration::from_secs(60);
+        let silent = tokio::time::timeout(silence, claims.check_free(video())).await;
+        assert!(silent.is_err(), "what came before does not count");
+        let (checked, ()) = tokio::join!(claims.check_free(video()), async { holder.touch() });
+        assert_eq!(checked, Err(Refusal::AlreadyPublishing));
+        let (checked, ()) = tokio::join!(claims.check_free(video()), async { drop(holder) });
+        assert_eq!(checked, Ok(()));
     }
 
     #[tokio::test(start_paused = true)]

@@ -3,13 +3,12 @@
 use std::{future::pending, sync::Arc, time::Duration};
 
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     sync::mpsc,
     time::{Instant, sleep_until, timeout},
 };
 use tokio_util::sync::CancellationToken;
-use tracing::info;
+use tracing::{info, warn};
 use weir_ingest::{
     repair::Repairs,
     rtmp::{End, Event, Limits, PublishRequest, Refusal, Session},
@@ -52,8 +51,8 @@ pub(super) struct Closed {
     pub(super) silent: bool,
 }
 
-struct Connection<'a> {
-    stream: TcpStream,
+struct Connection<'a, S> {
+    stream: S,
     session: Session,
     peer: &'a str,
     context: Context,
@@ -68,10 +67,11 @@ struct Publication {
     claim: Claim,
 }
 
-/// Runs a connection to its end.
-pub(super) async fn run(stream: TcpStream, peer: &str, context: Context) -> Closed {
-    // Answers are small and awaited; a failure here costs only milliseconds.
-    let _ = stream.set_nodelay(true);
+/// Runs a connection, in the clear or over TLS, to its end.
+pub(super) async fn run<S>(stream: S, peer: &str, context: Context) -> Closed
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let session = Session::new(Instant::now().into_std(), APP, Limits::default());
     let mut connection = Connection {
         stream,
@@ -82,10 +82,7 @@ pub(super) async fn run(stream: TcpStream, peer: &str, context: Context) -> Clos
     };
     let mut silent = true;
     let end = connection.drive(&mut silent).await;
-    let video = connection
-        .publication
-        .as_ref()
-        .map(|publication| publication.claim.video());
+    let video = connection.video();
     let closed = Closed {
         reason: end.to_string(),
         video,
@@ -118,7 +115,13 @@ enum Wake {
     Shutdown,
 }
 
-impl Connection<'_> {
+impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
+    /// What is being published.
+    fn video(&self) -> Option<VideoId> {
+        let publication = self.publication.as_ref();
+        publication.map(|publication| publication.claim.video())
+    }
+
     async fn drive(&mut self, silent: &mut bool) -> End {
         let mut buffer = vec![0; READ_LEN];
         loop {
@@ -154,6 +157,10 @@ impl Connection<'_> {
                 match event {
                     Event::PublishRequested(request) => self.decide(&request).await,
                     Event::Media(media) => self.deliver(FromEncoder::Media(media)).await,
+                    Event::TrackRefused(track) => {
+                        let video = self.video().map(tracing::field::display);
+                        warn!(peer = self.peer, video, reason = %track, "encoder sends a track that is not taken");
+                    }
                     Event::Ended(reason) => end = Some(reason),
                 }
             }

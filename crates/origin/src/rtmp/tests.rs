@@ -73,7 +73,13 @@ impl Listener {
             publications: Mutex::new(sender),
         });
         let shutdown = CancellationToken::new();
-        let task = tokio::spawn(serve(listener, house, shutdown.clone()));
+        let task = tokio::spawn(serve(
+            listener,
+            None,
+            house,
+            Arc::default(),
+            shutdown.clone(),
+        ));
         Self {
             address,
             publications,

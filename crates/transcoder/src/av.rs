@@ -2,9 +2,12 @@
 
 mod decode;
 mod encode;
+mod scale;
+mod settings;
 
 pub(crate) use decode::{Decoder, Picture, PictureFormat};
 pub(crate) use encode::{Encoder, EncoderOptions};
+pub(crate) use settings::{candidates, needs};
 
 use std::num::NonZero;
 
@@ -19,16 +22,12 @@ pub struct AvError(#[from] ffmpeg::Error);
 /// Keeps libav from writing to stderr about every damaged picture: what matters comes back as an
 /// error and is logged once, with its time.
 pub fn quiet_libav() {
-    ffmpeg::util::log::set_level(ffmpeg::util::log::Level::Fatal);
+    ffmpeg::util::log::set_level(ffmpeg::util::log::Level::Quiet);
 }
 
-/// Threads for one coder. Slices of one picture run side by side, which adds no delay; beyond
-/// four the seams cost more than they give at the sizes of a ladder.
-fn slice_threads() -> usize {
-    const MOST: usize = 4;
-    std::thread::available_parallelism()
-        .map_or(1, NonZero::get)
-        .min(MOST)
+/// Threads that run at once on this machine.
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZero::get)
 }
 
 /// `Ok(None)` when the coder wants input first or has come to its end.

@@ -1,37 +1,55 @@
 //! One decode, many encodes: a source's units to those of every rung.
+//!
+//! - [`source`]: the decoder and what it decodes
+//! - [`rung`]: a scaler and an encoder
+//! - [`queues`]: what waits between them
+//!
+//! The decoder has a thread, and so has each rung: they scale and encode side by side.
 
+mod queues;
 mod rung;
 mod source;
 
-use std::collections::BTreeSet;
+use std::{
+    collections::BTreeSet,
+    io,
+    sync::{Arc, mpsc::SyncSender},
+    thread,
+};
 
 use thiserror::Error;
 use tracing::{info, warn};
 use weir_media::{
-    codec::InvalidAvc,
     framing::{Frame, LadderJob},
     unit::{Timestamp, TrackConfig, TrackKind, Unit},
 };
 use weir_model::RenditionId;
 
-use self::{rung::Rung, source::Source};
-use crate::{av::AvError, pace::Pace};
+use self::{
+    queues::{Decoded, Input, Queues},
+    rung::Rung,
+    source::Source,
+};
+use crate::{av::AvError, bitstream::InvalidStream, choose::OpenEncoderError};
 
 /// What ends a ladder. Damaged units don't: they are skipped.
 #[derive(Debug, Error)]
 pub enum LadderError {
-    /// libav has no H.264 decoder, or no memory for one.
+    /// The system gives no thread.
+    #[error("cannot start a thread: {0}")]
+    Thread(#[from] io::Error),
+    /// libav has no decoder for the source, or no memory for one.
     #[error("cannot open the decoder: {0}")]
     OpenDecoder(AvError),
-    /// x264 or the scaler refused a rung.
+    /// The encoder or the scaler refused a rung.
     #[error("cannot open the encoder of {rendition}: {cause}")]
     OpenEncoder {
         /// The rung.
         rendition: RenditionId,
-        /// What libav said.
-        cause: AvError,
+        /// What is wrong.
+        cause: OpenEncoderError,
     },
-    /// x264 failed on a picture.
+    /// The encoder failed on a picture.
     #[error("cannot encode {rendition}: {cause}")]
     Encode {
         /// The rung.
@@ -39,87 +57,172 @@ pub enum LadderError {
         /// What libav said.
         cause: AvError,
     },
-    /// x264 wrote parameter sets that cannot be packaged.
+    /// The encoder wrote parameter sets that cannot be packaged.
     #[error("the encoder of {rendition} is not configured as it should be: {cause}")]
     Config {
         /// The rung.
         rendition: RenditionId,
         /// What is wrong.
-        cause: InvalidAvc,
+        cause: InvalidStream,
     },
 }
 
-/// A live ladder: every picture of the source comes back once in every rung, with its PTS, and as
-/// an IDR picture exactly where the source has one or asks for one.
+/// Where a ladder's frames go, or what ended it. It ends when the ladder has.
+pub type Output = SyncSender<Result<Frame, LadderError>>;
+
+/// A ladder at work. Every picture of the source comes back once in every rung that is made and
+/// has use for it, with its PTS, and as an IDR picture exactly where the source has one or asks
+/// for one.
 pub struct LiveLadder {
+    queues: Arc<Queues>,
+}
+
+impl LiveLadder {
+    /// Starts the threads of a ladder, which waits for its source's configuration. When the
+    /// output is full, the ladder waits.
+    ///
+    /// # Errors
+    /// [`LadderError::Thread`].
+    pub fn start(job: LadderJob, output: Output) -> Result<Self, LadderError> {
+        let queues = Arc::new(Queues::new(job.renditions.len(), job.live));
+        let ladder = Self {
+            queues: queues.clone(),
+        };
+        for (index, rung) in job.renditions.into_iter().enumerate() {
+            let name = rung.id.to_string();
+            let to_rung = output.clone();
+            start(name, &queues, &output, move |queues| {
+                // Made here: a scaler stays on its thread.
+                Rung::new(rung, to_rung).run(index, queues)
+            })?;
+        }
+        let to_decoder = output.clone();
+        start("decode".to_owned(), &queues, &output, move |queues| {
+            Decoding::new(queues, to_decoder).run()
+        })?;
+        Ok(ladder)
+    }
+
+    /// The source begins, or goes on coded differently.
+    pub fn configure(&self, config: TrackConfig) {
+        if config.kind() == TrackKind::Video {
+            self.queues.put_config(config);
+        }
+    }
+
+    /// Takes a unit of the source; sound is passed over. It waits while more than 2 s of media
+    /// wait for the decoder. Only a ladder that is not live waits for longer than a moment.
+    pub fn push(&self, unit: Unit, cut: bool) {
+        if unit.kind == TrackKind::Video {
+            self.queues.put_unit(unit, cut);
+        }
+    }
+
+    /// Nothing follows: what was taken is still made, then the output ends.
+    pub fn finish(self) {}
+}
+
+impl Drop for LiveLadder {
+    fn drop(&mut self) {
+        self.queues.close();
+    }
+}
+
+/// Runs a part of the ladder until it ends or fails.
+fn start(
+    name: String,
+    queues: &Arc<Queues>,
+    output: &Output,
+    part: impl FnOnce(&Queues) -> Result<(), Stopped> + Send + 'static,
+) -> io::Result<()> {
+    let (queues, output) = (queues.clone(), output.clone());
+    let run = move || {
+        if let Err(stopped) = part(&queues) {
+            queues.abandon();
+            if let Stopped::Broken(error) = stopped {
+                // If nobody listens, nobody needs to know.
+                let _ = output.send(Err(error));
+            }
+        }
+    };
+    thread::Builder::new().name(name).spawn(run).map(drop)
+}
+
+/// Why a part of the ladder stopped before its time.
+enum Stopped {
+    Broken(LadderError),
+    /// Nobody takes what it makes.
+    Unwanted,
+}
+
+impl From<LadderError> for Stopped {
+    fn from(error: LadderError) -> Self {
+        Self::Broken(error)
+    }
+}
+
+fn emit(output: &Output, frame: Frame) -> Result<(), Stopped> {
+    output.send(Ok(frame)).map_err(|_| Stopped::Unwanted)
+}
+
+/// The decoder's part: from units to pictures for all rungs.
+struct Decoding<'a> {
+    queues: &'a Queues,
+    output: Output,
+    config: Option<TrackConfig>,
     source: Option<Source>,
     /// PTS of pictures to be coded as IDR, which the decoder has yet to give back.
     forced: BTreeSet<Timestamp>,
     last_pts: Option<Timestamp>,
-    pace: Pace,
-    rungs: Vec<Rung>,
 }
 
-impl LiveLadder {
-    /// A ladder that waits for its source's configuration.
-    pub fn new(job: LadderJob) -> Self {
-        let rungs = job.renditions.into_iter().map(Rung::new).collect();
+impl<'a> Decoding<'a> {
+    fn new(queues: &'a Queues, output: Output) -> Self {
         Self {
+            queues,
+            output,
+            config: None,
             source: None,
             forced: BTreeSet::new(),
             last_pts: None,
-            pace: Pace::default(),
-            rungs,
         }
     }
 
-    /// The source begins, or goes on coded differently.
-    ///
-    /// # Errors
-    /// [`LadderError`], which ends the ladder.
-    pub fn configure(
-        &mut self,
-        config: &TrackConfig,
-        out: &mut Vec<Frame>,
-    ) -> Result<(), LadderError> {
-        let TrackConfig::Avc(config) = config else {
-            return Ok(());
-        };
-        if self
-            .source
-            .as_ref()
-            .is_some_and(|source| source.config() == config)
-        {
-            return Ok(());
+    fn run(mut self) -> Result<(), Stopped> {
+        while let Some(input) = self.queues.take() {
+            match input {
+                Input::Config(config) if self.config.as_ref() != Some(&config) => {
+                    // A decoder may drop what it holds back when the size changes under it.
+                    self.drain();
+                    self.config = Some(config);
+                }
+                Input::Config(_) => {}
+                Input::Unit(unit, cut) => self.take(&unit, cut)?,
+            }
         }
-        // A decoder may drop what it holds back when the size changes under it.
-        self.drain_decoder(out)?;
-        info!(
-            width = config.width,
-            height = config.height,
-            "source configured"
-        );
-        let source = Source::open(config.clone()).map_err(LadderError::OpenDecoder)?;
-        self.source = Some(source);
+        self.drain();
+        self.queues.end();
         Ok(())
     }
 
-    /// Takes a unit of the source and appends to `out` what came of it. Sound is passed over.
-    ///
-    /// # Errors
-    /// [`LadderError`], which ends the ladder.
-    pub fn push(
-        &mut self,
-        unit: &Unit,
-        cut: bool,
-        out: &mut Vec<Frame>,
-    ) -> Result<(), LadderError> {
-        let Some(source) = &mut self.source else {
-            return Ok(());
-        };
-        if unit.kind != TrackKind::Video {
-            return Ok(());
+    fn take(&mut self, unit: &Unit, cut: bool) -> Result<(), Stopped> {
+        if cut && unit.keyframe {
+            self.queues.segment_begins(unit.pts);
         }
+        if self.queues.is_idle() {
+            // Decoding begins anew when a rung returns, with a keyframe.
+            self.source = None;
+            return emit(&self.output, Frame::Idle);
+        }
+        let source = match (&mut self.source, &self.config) {
+            (Some(source), _) => source,
+            (empty, Some(config)) => {
+                info!(codec = config.rfc6381(), "decoder opened");
+                let opened = Source::open(config.clone()).map_err(LadderError::OpenDecoder)?;
+                empty.insert(opened)
+            }
+            (None, None) => return Ok(()),
+        };
         if !source.send(unit) {
             return Ok(());
         }
@@ -131,51 +234,38 @@ impl LiveLadder {
                 self.forced.pop_first();
             }
         }
-        self.encode_decoded(out)
-    }
-
-    /// Nothing follows: appends to `out` all that was held back.
-    ///
-    /// # Errors
-    /// [`LadderError`], which ends the ladder.
-    pub fn finish(&mut self, out: &mut Vec<Frame>) -> Result<(), LadderError> {
-        self.drain_decoder(out)?;
-        self.rungs.iter_mut().try_for_each(|rung| rung.finish(out))
-    }
-
-    fn drain_decoder(&mut self, out: &mut Vec<Frame>) -> Result<(), LadderError> {
-        let Some(source) = &mut self.source else {
-            return Ok(());
-        };
-        source.send_end();
-        self.encode_decoded(out)?;
-        self.source = None;
+        self.hand_out_decoded();
         Ok(())
     }
 
-    fn encode_decoded(&mut self, out: &mut Vec<Frame>) -> Result<(), LadderError> {
+    fn drain(&mut self) {
+        if let Some(source) = &mut self.source {
+            source.send_end();
+            self.hand_out_decoded();
+            self.source = None;
+        }
+    }
+
+    fn hand_out_decoded(&mut self) {
         let Some(source) = &mut self.source else {
-            return Ok(());
+            return;
         };
-        let frame_rate = source.frame_rate();
-        while let Some(mut picture) = source.next_picture() {
+        while let Some((picture, frame_rate)) = source.next_picture() {
             let Some(pts) = picture.pts() else { continue };
             if self.last_pts.is_some_and(|last| pts <= last) {
                 warn!(pts = pts.0, "picture out of order skipped");
                 continue;
             }
             self.last_pts = Some(pts);
-            self.pace.note(pts);
             // An IDR picture that was lost is made up for by the next picture.
             let later = self.forced.split_off(&Timestamp(pts.0.saturating_add(1)));
             let idr = !std::mem::replace(&mut self.forced, later).is_empty();
-            for rung in &mut self.rungs {
-                if idr {
-                    rung.correct_bitrate(&self.pace);
-                }
-                rung.push(&mut picture, idr, frame_rate, out)?;
-            }
+            self.queues.hand_out(Decoded {
+                picture,
+                pts,
+                idr,
+                frame_rate,
+            });
         }
-        Ok(())
     }
 }

@@ -1,7 +1,11 @@
 //! `weir-transcode`: started by the origin, one process per broadcast.
 
+use std::io::{Read, Write};
+
+use anyhow::Context;
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
+use weir_media::framing::LadderJob;
 
 #[derive(Parser)]
 #[command(
@@ -17,6 +21,8 @@ struct Arguments {
 enum Command {
     /// Read a live source from stdin and write its renditions to stdout, both as frames
     Live,
+    /// Read a job (JSON) from stdin, open its encoders once, and say which they are
+    Check,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -28,8 +34,20 @@ fn main() -> anyhow::Result<()> {
     weir_transcoder::quiet_libav();
     match Arguments::parse().command {
         Command::Live => {
-            weir_transcoder::pipe::live(std::io::stdin().lock(), std::io::stdout().lock())?;
+            weir_transcoder::pipe::live(std::io::stdin(), std::io::stdout().lock())?;
         }
+        Command::Check => check()?,
+    }
+    Ok(())
+}
+
+fn check() -> anyhow::Result<()> {
+    let mut job = Vec::new();
+    std::io::stdin().read_to_end(&mut job)?;
+    let job: LadderJob = serde_json::from_slice(&job).context("the job cannot be read")?;
+    let mut out = std::io::stdout().lock();
+    for (rendition, encoder) in weir_transcoder::choose::check(&job)? {
+        writeln!(out, "{rendition} {}", encoder.name())?;
     }
     Ok(())
 }

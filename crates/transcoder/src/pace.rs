@@ -20,6 +20,8 @@ pub(crate) struct Pace {
 
 /// Longer than between pictures of any moving source.
 const GAP: i64 = TIMESCALE as i64 / 4;
+
+/// Intervals that are remembered.
 const WINDOW: usize = 60;
 /// Fewer tell nothing.
 const LEAST: usize = 10;

@@ -1,15 +1,23 @@
 //! The child's conversation with the origin.
 //!
-//! The origin must read and write at the same time: when this side's output is not taken, it
-//! stops reading, and a queue grows, if at all, where it can be seen and bounded.
+//! It reads on a thread of its own, so that it sees how far behind the ladder is; it writes on
+//! the one it was called on. When what it writes is not taken, the ladder comes to a stand, and
+//! then the reading.
 
-use std::io::{Read, Write};
+use std::{
+    io::{Read, Write},
+    sync::mpsc,
+    thread,
+};
 
 use thiserror::Error;
 use tracing::{info, warn};
 use weir_media::framing::{Decoder, Frame, FrameTooLong, InvalidFrame, encode};
 
-use crate::ladder::{LadderError, LiveLadder};
+use crate::ladder::{LadderError, LiveLadder, Output};
+
+/// Frames that may wait to be written.
+const UNWRITTEN: usize = 64;
 
 /// What ends the conversation before its time.
 #[derive(Debug, Error)]
@@ -38,21 +46,56 @@ pub enum PipeError {
 /// there; the last frame is [`Frame::End`].
 ///
 /// # Errors
-/// [`PipeError`]. An input that ends is none.
-pub fn live(mut input: impl Read, output: impl Write) -> Result<(), PipeError> {
-    let mut session = Session {
-        ladder: None,
-        made: Vec::new(),
-        output,
+/// [`PipeError`]. An input that ends is none. After an error the reading thread may still wait
+/// for input: the process is meant to end.
+pub fn live(input: impl Read + Send + 'static, mut output: impl Write) -> Result<(), PipeError> {
+    let (made, to_write) = mpsc::sync_channel(UNWRITTEN);
+    let (failed, failure) = mpsc::sync_channel(1);
+    let reader = move || {
+        if let Err(error) = read(input, made) {
+            // If the writer is gone, it has failed first.
+            let _ = failed.send(error);
+        }
     };
+    thread::Builder::new()
+        .name("read".to_owned())
+        .spawn(reader)
+        .map_err(LadderError::from)?;
+    for frame in to_write {
+        send(&mut output, &frame?)?;
+    }
+    // The reader has let go of the ladder, and says so by closing its channel, or why.
+    match failure.recv() {
+        Ok(error) => Err(error),
+        Err(mpsc::RecvError) => send(&mut output, &Frame::End),
+    }
+}
+
+fn send(output: &mut impl Write, frame: &Frame) -> Result<(), PipeError> {
+    output
+        .write_all(&encode(frame)?)
+        .and_then(|()| output.flush())
+        .map_err(PipeError::Write)
+}
+
+fn read(mut input: impl Read, made: Output) -> Result<(), PipeError> {
     let mut decoder = Decoder::default();
     let mut buffer = vec![0; 64 << 10];
-    'input: loop {
+    // Until the job comes, what it makes has nowhere else to go.
+    let mut made = Some(made);
+    let mut ladder = None;
+    loop {
         while let Some(frame) = decoder.next_frame()? {
-            if frame == Frame::End {
-                break 'input;
+            match (frame, &ladder, made.take()) {
+                (Frame::End, ..) => return Ok(()),
+                (Frame::Job(job), None, Some(made)) => {
+                    info!(rungs = job.renditions.len(), live = job.live, "job taken");
+                    ladder = Some(LiveLadder::start(job, made)?);
+                }
+                (Frame::Config { config, .. }, Some(ladder), _) => ladder.configure(config),
+                (Frame::Unit { cut, unit, .. }, Some(ladder), _) => ladder.push(unit, cut),
+                _ => return Err(PipeError::Job),
             }
-            session.take(frame)?;
         }
         let read = match input.read(&mut buffer) {
             Ok(0) => break,
@@ -65,47 +108,5 @@ pub fn live(mut input: impl Read, output: impl Write) -> Result<(), PipeError> {
     if decoder.is_mid_frame() {
         warn!("input ended within a frame");
     }
-    session.finish()
-}
-
-struct Session<W> {
-    ladder: Option<LiveLadder>,
-    made: Vec<Frame>,
-    output: W,
-}
-
-impl<W: Write> Session<W> {
-    fn take(&mut self, frame: Frame) -> Result<(), PipeError> {
-        match (frame, &mut self.ladder) {
-            (Frame::Job(job), None) => {
-                info!(rungs = job.renditions.len(), "job taken");
-                self.ladder = Some(LiveLadder::new(job));
-            }
-            (Frame::Config { config, .. }, Some(ladder)) => {
-                ladder.configure(&config, &mut self.made)?;
-            }
-            (Frame::Unit { cut, unit, .. }, Some(ladder)) => {
-                ladder.push(&unit, cut, &mut self.made)?;
-            }
-            _ => return Err(PipeError::Job),
-        }
-        self.send_made()
-    }
-
-    fn finish(mut self) -> Result<(), PipeError> {
-        if let Some(ladder) = &mut self.ladder {
-            ladder.finish(&mut self.made)?;
-        }
-        self.made.push(Frame::End);
-        self.send_made()
-    }
-
-    fn send_made(&mut self) -> Result<(), PipeError> {
-        for frame in self.made.drain(..) {
-            self.output
-                .write_all(&encode(&frame)?)
-                .map_err(PipeError::Write)?;
-        }
-        self.output.flush().map_err(PipeError::Write)
-    }
+    Ok(())
 }

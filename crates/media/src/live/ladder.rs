@@ -1,17 +1,74 @@
 //! Which renditions there are, and the transcoder that makes those below the source.
 
-use weir_model::RenditionId;
+use weir_model::{Msn, RenditionId, WallTime};
 
-use super::{AUDIO, Live, SOURCE, Transcoder, event::Output, rendition::Rendition};
+use super::{
+    AUDIO, Live, SOURCE, Transcoder,
+    event::{Output, Warning},
+    rendition::Rendition,
+    status::ShedRung,
+};
 use crate::{
-    framing::LadderRung,
-    unit::{Media, TrackConfig, TrackKind},
+    framing::{LadderRung, RungState},
+    unit::{Media, TIMESCALE, Timestamp, TrackConfig, TrackKind},
 };
 
+/// How far the first picture of a rung that returns may be off a slot's start, in ticks: 10 ms.
+const TOLERANCE: i64 = TIMESCALE as i64 / 100;
+
 impl Live {
+    /// The transcoder leaves out one of its renditions for lack of time, or makes it again from
+    /// the picture at `at` on. One that is left out has GAPs, each as soon as its segment is over.
+    pub fn rung_changed(
+        &mut self,
+        now: WallTime,
+        rendition: RenditionId,
+        state: RungState,
+        at: Timestamp,
+    ) {
+        if self.transcoder == Transcoder::Off || !self.is_rung(rendition) {
+            return;
+        }
+        let Some(index) = self.renditions.iter().position(|r| r.id == rendition) else {
+            return;
+        };
+        self.shed.retain(|shed| shed.rendition != rendition);
+        match state {
+            RungState::Shed => {
+                self.shed.push(ShedRung {
+                    rendition,
+                    since: now,
+                });
+                self.repairs.units_dropped += self.renditions[index].abandon();
+                self.renditions[index].resumes = None;
+                self.warn(Warning::RungShed);
+                // Whoever waits for a part that was hinted waits for nothing.
+                self.outputs.push_back(Output::Advanced);
+            }
+            RungState::Made => {
+                let from = self.first_slot_from(self.renditions[index].next, at);
+                self.renditions[index].resumes = Some(from);
+            }
+        }
+        self.after(now);
+    }
+
+    /// The first slot, from `next` on, that starts with the picture at `at` or later.
+    fn first_slot_from(&self, next: Msn, at: Timestamp) -> Msn {
+        let mut msn = next;
+        while let Some(slot) = self.schedule.get(msn) {
+            if slot.start.saturating_add(TOLERANCE) >= at.0 {
+                break;
+            }
+            msn = msn.next();
+        }
+        msn
+    }
+
     /// The rungs below the source's height.
     fn rungs(&self) -> Vec<LadderRung> {
-        let Some(TrackConfig::Avc(source)) = &self.intake.video else {
+        let source = self.intake.video.as_ref().and_then(TrackConfig::picture);
+        let Some(source) = source else {
             return Vec::new();
         };
         let ladder = self.config.ladder.iter();
@@ -75,6 +132,7 @@ impl Live {
             rendition.resumes = rendition.resumes.or(msn).filter(|_| made);
             rendition.stops = None;
         }
+        self.shed.clear();
         self.transcoder = Transcoder::Running;
         self.outputs.push_back(Output::TranscodeStart(rungs));
         self.outputs.push_back(Output::Transcode {
@@ -86,6 +144,7 @@ impl Live {
     pub(super) fn stop_transcoder(&mut self) {
         if self.transcoder == Transcoder::Running {
             self.transcoder = Transcoder::Off;
+            self.shed.clear();
             self.outputs.push_back(Output::TranscodeEnd);
             let next = self.schedule.next();
             let rungs = |r: &&mut Rendition| ![SOURCE, AUDIO].contains(&r.id.as_str());

@@ -59,6 +59,15 @@ pub struct RenditionStatus {
     pub bytes_held: u64,
 }
 
+/// A rendition that the transcoder leaves out, so as to make the others in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ShedRung {
+    /// Which.
+    pub rendition: RenditionId,
+    /// Since when.
+    pub since: WallTime,
+}
+
 /// One live video at a glance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Status {
@@ -70,6 +79,8 @@ pub struct Status {
     pub repairs: Repairs,
     /// What the streamer was told, in order.
     pub warnings: Vec<Warning>,
+    /// What is left out at present because the machine cannot keep up.
+    pub shed: Vec<ShedRung>,
     /// Its renditions: source or audio first.
     pub renditions: Vec<RenditionStatus>,
 }

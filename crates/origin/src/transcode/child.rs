@@ -74,6 +74,8 @@ pub(super) async fn run(
     let spawned = Command::new(program)
         .arg("live")
         .env("NO_COLOR", "1")
+        // SVT-AV1 writes a page about itself otherwise.
+        .env("SVT_LOG", "1")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -195,6 +197,12 @@ async fn listen(
                 Frame::Unit {
                     rendition, unit, ..
                 } => output.media(rendition, Media::Unit(unit)),
+                Frame::Rung {
+                    rendition,
+                    state,
+                    at,
+                } => output.rung(rendition, state, at),
+                Frame::Idle => {}
                 Frame::End | Frame::Job(_) => return Err(Ended::Left),
             }
         }

@@ -2,11 +2,13 @@
 //!
 //! - [`queue`]: what waits for the child, bounded in time
 //! - [`child`]: the life of the process
+//! - [`ladder`]: what an operator asks it to make
 //!
 //! A [`Transcoder`] is one child. When it dies its [`Output`] is told; the live core then asks for
 //! another one, from the next segment on.
 
 pub mod child;
+pub mod ladder;
 pub mod queue;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
@@ -14,7 +16,10 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use prometheus_client::metrics::counter::Counter;
 use tokio::task::AbortHandle;
 use tracing::{info, warn};
-use weir_media::{framing::LadderJob, unit::Media};
+use weir_media::{
+    framing::{LadderJob, RungState},
+    unit::{Media, Timestamp},
+};
 use weir_model::{RenditionId, VideoId};
 
 use self::queue::Queue;
@@ -24,6 +29,8 @@ use crate::metrics::Metrics;
 pub trait Output: Send + Sync {
     /// The next configuration or unit of a rendition.
     fn media(&self, rendition: RenditionId, media: Media);
+    /// A rendition is left out, or made again from the picture at `at` on.
+    fn rung(&self, rendition: RenditionId, state: RungState, at: Timestamp);
     /// The child has ended; what it had not answered is lost.
     fn lost(&self);
 }

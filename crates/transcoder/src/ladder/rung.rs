@@ -2,136 +2,179 @@
 
 use tracing::info;
 use weir_media::{
-    codec::{AvcConfig, FrameRate, annexb},
-    framing::{Frame, LadderRung},
-    unit::{TrackConfig, TrackKind, Unit},
+    codec::FrameRate,
+    framing::{Frame, LadderRung, RungState},
+    unit::{Timestamp, TrackConfig, TrackKind, Unit},
 };
 
-use super::LadderError;
+use super::{
+    LadderError, Output, Stopped, emit,
+    queues::{Decoded, Queues, Work},
+};
 use crate::{
-    av::{Encoder, EncoderOptions, Picture, PictureFormat},
+    av::{Encoder, PictureFormat},
+    bitstream, choose,
     pace::Pace,
+    rate::Thinning,
     size::rung_size,
 };
+
+/// More pictures a second than this take the bitrate for fast sources.
+const FAST: f64 = 40.0;
 
 /// One rendition.
 pub(super) struct Rung {
     rung: LadderRung,
+    output: Output,
     encoder: Option<RungEncoder>,
     /// The configuration that was told last.
-    told: Option<AvcConfig>,
+    told: Option<TrackConfig>,
 }
 
 /// An encoder, and what it was made for. Pictures of another format need another.
 struct RungEncoder {
     format: PictureFormat,
-    frame_rate: FrameRate,
+    source_rate: FrameRate,
+    bitrate_kbps: u32,
     encoder: Encoder,
+    thinning: Thinning,
+    pace: Pace,
 }
 
 impl Rung {
-    pub(super) fn new(rung: LadderRung) -> Self {
+    pub(super) fn new(rung: LadderRung, output: Output) -> Self {
         Self {
             rung,
+            output,
             encoder: None,
             told: None,
         }
     }
 
-    pub(super) fn push(
-        &mut self,
-        picture: &mut Picture,
-        idr: bool,
-        frame_rate: FrameRate,
-        out: &mut Vec<Frame>,
-    ) -> Result<(), LadderError> {
+    /// Makes the rung of whatever the queues bring for it.
+    pub(super) fn run(mut self, index: usize, queues: &Queues) -> Result<(), Stopped> {
+        loop {
+            match queues.next(index) {
+                Work::Picture { decoded, returns } => {
+                    if returns {
+                        self.tell(RungState::Made, decoded.pts)?;
+                    }
+                    self.push(&decoded)?;
+                }
+                Work::Shed(at) => {
+                    // Another encoder, told the same, writes the same configuration.
+                    self.encoder = None;
+                    self.tell(RungState::Shed, at)?;
+                }
+                Work::End => return self.finish(),
+            }
+        }
+    }
+
+    fn tell(&self, state: RungState, at: Timestamp) -> Result<(), Stopped> {
         let rendition = self.rung.id;
-        let format = picture.format();
+        info!(%rendition, ?state, pts = at.0, "rung changed");
+        let frame = Frame::Rung {
+            rendition,
+            state,
+            at,
+        };
+        emit(&self.output, frame)
+    }
+
+    fn push(&mut self, decoded: &Decoded) -> Result<(), Stopped> {
+        let rendition = self.rung.id;
+        let format = decoded.picture.format();
+        let fits =
+            |made: &RungEncoder| made.format == format && made.source_rate == decoded.frame_rate;
+        let ends_gop = |made: &RungEncoder| decoded.idr && !made.encoder.places_idr();
         if self
             .encoder
             .as_ref()
-            .is_none_or(|made| made.format != format)
+            .is_none_or(|made| !fits(made) || ends_gop(made))
         {
-            self.finish(out)?;
-            let encoder = self.open(format, frame_rate)?;
-            self.encoder = Some(RungEncoder {
-                format,
-                frame_rate,
-                encoder,
-            });
+            self.finish()?;
+            self.encoder = Some(self.open(format, decoded.frame_rate)?);
         }
-        let Some(RungEncoder { encoder, .. }) = &mut self.encoder else {
+        let Some(made) = &mut self.encoder else {
             return Ok(());
         };
-        encoder
-            .send(picture, idr)
+        if !made.thinning.keeps(decoded.pts, decoded.idr) {
+            return Ok(());
+        }
+        made.pace.note(decoded.pts);
+        if decoded.idr {
+            let nominal = made.thinning.rate();
+            if let Some(kbps) = made.pace.corrected_kbps(made.bitrate_kbps, nominal) {
+                made.encoder.set_bitrate(kbps);
+            }
+        }
+        made.encoder
+            .send(&decoded.picture, decoded.idr)
             .map_err(|cause| LadderError::Encode { rendition, cause })?;
-        self.take_coded(out)
+        self.take_coded()
     }
 
-    fn open(&self, format: PictureFormat, frame_rate: FrameRate) -> Result<Encoder, LadderError> {
+    fn open(
+        &self,
+        format: PictureFormat,
+        source_rate: FrameRate,
+    ) -> Result<RungEncoder, LadderError> {
         let rendition = self.rung.id;
         let size = rung_size(format.size, self.rung.height);
-        let bitrate_kbps = self.rung.bitrate_kbps;
-        info!(%rendition, width = size.width, height = size.height, bitrate_kbps, "rung opened");
-        Encoder::open(
+        let thinning = Thinning::new(source_rate, self.rung.height);
+        let rate = thinning.rate();
+        let bitrate_kbps = match rate.as_f64() > FAST {
+            true => self.rung.fast_bitrate_kbps,
+            false => self.rung.bitrate_kbps,
+        };
+        let (encoder_name, encoder) = choose::open(&self.rung, format, size, bitrate_kbps, rate)
+            .map(|(choice, encoder)| (choice.name(), encoder))
+            .map_err(|cause| LadderError::OpenEncoder { rendition, cause })?;
+        info!(
+            %rendition, encoder = encoder_name, width = size.width, height = size.height,
+            rate = rate.as_f64(), bitrate_kbps, "rung opened"
+        );
+        Ok(RungEncoder {
             format,
-            EncoderOptions {
-                size,
-                bitrate_kbps,
-                frame_rate,
-            },
-        )
-        .map_err(|cause| LadderError::OpenEncoder { rendition, cause })
-    }
-
-    pub(super) fn correct_bitrate(&mut self, pace: &Pace) {
-        let Some(RungEncoder {
-            frame_rate,
+            source_rate,
+            bitrate_kbps,
             encoder,
-            ..
-        }) = &mut self.encoder
-        else {
-            return;
-        };
-        if let Some(kbps) = pace.corrected_kbps(self.rung.bitrate_kbps, *frame_rate) {
-            encoder.set_bitrate(kbps);
-        }
+            thinning,
+            pace: Pace::default(),
+        })
     }
 
-    pub(super) fn finish(&mut self, out: &mut Vec<Frame>) -> Result<(), LadderError> {
+    fn finish(&mut self) -> Result<(), Stopped> {
         let rendition = self.rung.id;
-        let Some(RungEncoder { encoder, .. }) = &mut self.encoder else {
-            return Ok(());
-        };
-        encoder
-            .send_end()
-            .map_err(|cause| LadderError::Encode { rendition, cause })?;
-        self.take_coded(out)?;
-        self.encoder = None;
+        if let Some(made) = &mut self.encoder {
+            made.encoder
+                .send_end()
+                .map_err(|cause| LadderError::Encode { rendition, cause })?;
+            self.take_coded()?;
+            self.encoder = None;
+        }
         Ok(())
     }
 
-    fn take_coded(&mut self, out: &mut Vec<Frame>) -> Result<(), LadderError> {
+    fn take_coded(&mut self) -> Result<(), Stopped> {
         let rendition = self.rung.id;
-        let Some(RungEncoder { encoder, .. }) = &mut self.encoder else {
+        let Some(made) = &mut self.encoder else {
             return Ok(());
         };
-        while let Some(coded) = encoder
+        while let Some(coded) = made
+            .encoder
             .next_coded()
             .map_err(|cause| LadderError::Encode { rendition, cause })?
         {
-            let encoded = annexb::to_length_prefixed(coded.bytes())
+            let packaged = bitstream::from_encoder(self.rung.codec, coded.bytes())
                 .map_err(|cause| LadderError::Config { rendition, cause })?;
-            if let Some(config) = encoded
+            if let Some(config) = packaged
                 .config
                 .filter(|config| self.told.as_ref() != Some(config))
             {
                 self.told = Some(config.clone());
-                out.push(Frame::Config {
-                    rendition,
-                    config: TrackConfig::Avc(config),
-                });
+                emit(&self.output, Frame::Config { rendition, config })?;
             }
             let Some(pts) = coded.pts else { continue };
             let unit = Unit {
@@ -140,13 +183,14 @@ impl Rung {
                 dts: pts,
                 pts,
                 keyframe: coded.keyframe,
-                data: encoded.data,
+                data: packaged.data,
             };
-            out.push(Frame::Unit {
+            let frame = Frame::Unit {
                 rendition,
                 cut: false,
                 unit,
-            });
+            };
+            emit(&self.output, frame)?;
         }
         Ok(())
     }

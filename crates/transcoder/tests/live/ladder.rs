@@ -1,27 +1,24 @@
 //! What a ladder promises of every rung, on sources that ffmpeg coded.
 
-use crate::support::{Received, Source, job};
+use crate::support::{Received, Running, Source, job};
 use bytes::Bytes;
 use weir_media::{
     codec::FrameRate,
     framing::Frame,
     unit::{Timestamp, TrackConfig},
 };
-use weir_transcoder::ladder::LiveLadder;
 
 const CLOSED_GOP_OF_20_WITH_B_FRAMES: &[&str] = &["-g", "20", "-sc_threshold", "0", "-bf", "2"];
 const ONE_GOP: &[&str] = &["-g", "1000", "-sc_threshold", "0", "-bf", "0"];
 
 /// Runs a source through; `cut` tells which units begin a segment beside the IDR pictures.
 fn run(rungs: &[(&str, u32)], source: &Source, cut: impl Fn(Timestamp) -> bool) -> Vec<Frame> {
-    let mut ladder = LiveLadder::new(job(rungs));
-    let mut out = Vec::new();
-    ladder.configure(&source.config, &mut out).unwrap();
+    let running = Running::start(job(rungs));
+    running.ladder.configure(source.config.clone());
     for unit in &source.units {
-        ladder.push(unit, cut(unit.pts), &mut out).unwrap();
+        running.ladder.push(unit.clone(), cut(unit.pts));
     }
-    ladder.finish(&mut out).unwrap();
-    out
+    running.finish()
 }
 
 #[test]
@@ -50,12 +47,17 @@ fn every_picture_comes_back_once_in_every_rung_with_its_time() {
 #[test]
 fn a_picture_leaves_as_soon_as_it_is_decoded() {
     let source = Source::make("640x360", ONE_GOP);
-    let mut ladder = LiveLadder::new(job(&[("240p", 240)]));
-    let mut out = Vec::new();
-    ladder.configure(&source.config, &mut out).unwrap();
-    for (pushed, unit) in (1..).zip(&source.units) {
-        ladder.push(unit, false, &mut out).unwrap();
-        assert_eq!(Received::of("240p", &out).units.len(), pushed);
+    let running = Running::start(job(&[("240p", 240)]));
+    running.ladder.configure(source.config.clone());
+    for (index, unit) in source.units.iter().enumerate() {
+        running.ladder.push(unit.clone(), false);
+        if index == 0 {
+            assert!(matches!(running.next(), Frame::Config { .. }));
+        }
+        let Frame::Unit { unit: made, .. } = running.next() else {
+            panic!("the picture of {:?}", unit.pts)
+        };
+        assert_eq!(made.pts, unit.pts);
     }
 }
 
@@ -152,16 +154,14 @@ fn a_source_that_changes_its_size_goes_on_in_a_new_configuration() {
         unit.dts.0 += 180_000;
         unit.pts.0 += 180_000;
     }
-    let mut ladder = LiveLadder::new(job(&[("360p", 360)]));
-    let mut out = Vec::new();
+    let running = Running::start(job(&[("360p", 360)]));
     for source in [&before, &after] {
-        ladder.configure(&source.config, &mut out).unwrap();
+        running.ladder.configure(source.config.clone());
         for unit in &source.units {
-            ladder.push(unit, false, &mut out).unwrap();
+            running.ladder.push(unit.clone(), false);
         }
     }
-    ladder.finish(&mut out).unwrap();
-    let rung = Received::of("360p", &out);
+    let rung = Received::of("360p", &running.finish());
     assert_eq!(rung.shown(), [before.shown(), after.shown()].concat());
     assert_eq!(rung.sizes(), [(640, 360), (480, 360)]);
     assert_eq!(

@@ -1,9 +1,12 @@
-//! The transcoder on sources that ffmpeg coded: as a library ([`ladder`]) and as the origin runs
-//! it ([`child`]).
+//! The transcoder on sources that ffmpeg coded: as a library ([`ladder`], [`pictures`], [`codecs`],
+//! [`shed`]) and as the origin runs it ([`child`]).
 
 // A helper that fails, fails its test.
 #![allow(clippy::unwrap_used)]
 
 mod child;
+mod codecs;
 mod ladder;
+mod pictures;
+mod shed;
 mod support;

@@ -1,14 +1,15 @@
 //! Sources made by the `ffmpeg` command, and judgement of what comes out by `ffprobe`.
 
-use std::{fs, path::Path, process::Command};
+use std::{fs, path::Path, process::Command, sync::mpsc, time::Duration};
 
 use bytes::Bytes;
 use weir_media::{
     fmp4::{self, Sample, read},
-    framing::{Frame, LadderJob, LadderRung},
+    framing::{EncoderChoice, Frame, LadderJob, LadderRung, VideoCodec},
     unit::{TIMESCALE, Timestamp, TrackConfig, TrackKind, Unit},
 };
 use weir_model::RenditionId;
+use weir_transcoder::ladder::{LadderError, LiveLadder};
 
 /// A coded stream.
 pub(crate) struct Source {
@@ -24,10 +25,15 @@ impl Source {
 
     /// As [`make`](Self::make), but of another length.
     pub(crate) fn make_long(seconds: u32, size: &str, codec_arguments: &[&str]) -> Self {
+        Self::make_at(30, seconds, size, codec_arguments)
+    }
+
+    /// As [`make_long`](Self::make_long), of so many pictures a second.
+    pub(crate) fn make_at(rate: u32, seconds: u32, size: &str, codec_arguments: &[&str]) -> Self {
         weir_transcoder::quiet_libav();
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("source.mp4");
-        let input = format!("testsrc2=size={size}:rate=30:duration={seconds}");
+        let input = format!("testsrc2=size={size}:rate={rate}:duration={seconds}");
         let status = Command::new("ffmpeg")
             .args([
                 "-v", "error", "-f", "lavfi", "-i", &input, "-pix_fmt", "yuv420p",
@@ -87,16 +93,65 @@ pub(crate) fn rendition(name: &str) -> RenditionId {
     name.parse().unwrap()
 }
 
-pub(crate) fn job(rungs: &[(&str, u32)]) -> LadderJob {
-    let rung = |&(id, height): &(&str, u32)| LadderRung {
+/// An H.264 rung of 600 kbit/s by x264.
+pub(crate) fn rung(id: &str, height: u32) -> LadderRung {
+    LadderRung {
         id: rendition(id),
         height,
         bitrate_kbps: 600,
-    };
-    LadderJob {
-        renditions: rungs.iter().map(rung).collect(),
+        fast_bitrate_kbps: 900,
+        codec: VideoCodec::H264,
+        encoder: EncoderChoice::X264,
+        preset: None,
     }
 }
+
+/// Such rungs, which take the time that they need.
+pub(crate) fn job(rungs: &[(&str, u32)]) -> LadderJob {
+    LadderJob {
+        renditions: rungs.iter().map(|&(id, height)| rung(id, height)).collect(),
+        live: false,
+    }
+}
+
+/// A ladder at work, and what it makes.
+pub(crate) struct Running {
+    pub(crate) ladder: LiveLadder,
+    made: mpsc::Receiver<Result<Frame, LadderError>>,
+}
+
+impl Running {
+    pub(crate) fn start(job: LadderJob) -> Self {
+        let (output, made) = mpsc::sync_channel(100_000);
+        let ladder = LiveLadder::start(job, output).unwrap();
+        Self { ladder, made }
+    }
+
+    /// The next frame.
+    pub(crate) fn next(&self) -> Frame {
+        let frame = self.made.recv_timeout(PATIENCE);
+        frame.expect("the ladder makes something").unwrap()
+    }
+
+    /// All that is made of a source.
+    pub(crate) fn all(job: LadderJob, source: &Source) -> Vec<Frame> {
+        let running = Self::start(job);
+        running.ladder.configure(source.config.clone());
+        for unit in &source.units {
+            running.ladder.push(unit.clone(), false);
+        }
+        running.finish()
+    }
+
+    /// What is made until the ladder has ended.
+    pub(crate) fn finish(self) -> Vec<Frame> {
+        self.ladder.finish();
+        self.made.iter().map(Result::unwrap).collect()
+    }
+}
+
+/// How long a picture may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What came back of one rendition.
 #[derive(Default)]
@@ -142,9 +197,9 @@ impl Received {
 
     /// One for each configuration.
     pub(crate) fn sizes(&self) -> Vec<(u32, u32)> {
-        let size = |config: &TrackConfig| match config {
-            TrackConfig::Avc(avc) => (avc.width, avc.height),
-            TrackConfig::Aac(_) => panic!("a rung is AVC"),
+        let size = |config: &TrackConfig| {
+            let picture = config.picture().expect("a rung is video");
+            (picture.width, picture.height)
         };
         self.configs.iter().map(size).collect()
     }
@@ -160,6 +215,11 @@ impl Received {
     /// Packages the units and has ffmpeg decode them without a complaint. Answers the times, in
     /// ticks, that ffprobe finds.
     pub(crate) fn decode(&self) -> Vec<String> {
+        self.probe("frame=pts")
+    }
+
+    /// The same, for any entries that ffprobe knows.
+    pub(crate) fn probe(&self, entries: &str) -> Vec<String> {
         let samples: Vec<_> = self
             .units
             .iter()
@@ -190,7 +250,7 @@ impl Received {
         fs::write(&file, written).unwrap();
         let output = Command::new("ffprobe")
             .args(["-v", "warning", "-of", "csv=p=0"])
-            .args(["-show_entries", "frame=pts"])
+            .args(["-show_entries", entries])
             .arg(&file)
             .output()
             .unwrap();

@@ -25,6 +25,9 @@ macro_rules! open_to_all {
 /// Fields of media and API answers: any page may read them, none with credentials.
 pub const OPEN: Fields<'static> = open_to_all!();
 
+/// Fields of the time.
+pub const TIME: Fields<'static> = open_to_all!(("content-type", "text/plain"), NO_STORE);
+
 /// Fields of the web app's own pages and files.
 pub const OWN: Fields<'static> = Fields::new(&[
     ("referrer-policy", "no-referrer"),

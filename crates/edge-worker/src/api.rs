@@ -2,11 +2,13 @@
 
 use std::borrow::Cow;
 
-use weir_edge_abi::{Action, BodyKind, Class, Forward, MAX_BODY, Method, Plan, Request, Serve};
+use weir_edge_abi::{
+    Action, BodyKind, Class, Forward, MAX_BODY, Method, Plan, Request, Response, Serve,
+};
 use weir_model::{DeviceClass, VideoId, problem::Code};
 
 use crate::{
-    answer::{Methods, OPEN, deny},
+    answer::{Methods, OPEN, TIME, deny},
     device,
     media::{ERROR_MS, STALE_MS, WAIT_MS, deny_protected},
     query::{Parameter, canonical, decimal, identifier, seconds},
@@ -53,6 +55,7 @@ pub(crate) fn decide<'a>(request: &Request<'a>, call: &str) -> Plan<'a> {
     ) {
         ("videos", None, None, None) => read(request, PAGE_OF_VIDEOS, SHARED_MS, 0),
         ("stats", None, None, None) => read(request, STATS, SHARED_MS, 0),
+        ("time", None, None, None) => time(request),
         ("openapi.json", None, None, None) => read(request, &[], SHARED_MS, STALE_MS),
         ("events", None, None, None) => match Methods::Write.answer(CLASS, request.method) {
             Some(answer) => answer,
@@ -66,6 +69,20 @@ pub(crate) fn decide<'a>(request: &Request<'a>, call: &str) -> Plan<'a> {
         }
         _ => not_found(),
     }
+}
+
+/// The time, for DASH players' clocks (UTCTiming): of the edge, so that no cache is on the way.
+fn time<'a>(request: &Request<'a>) -> Plan<'a> {
+    let response = || Response {
+        status: 200,
+        fields: TIME,
+        body: request.now.to_string().into_bytes().into(),
+    };
+    let answer = Methods::Read.answer(CLASS, request.method);
+    answer.unwrap_or_else(|| Plan {
+        class: CLASS,
+        action: Action::Respond(response()),
+    })
 }
 
 fn of_video<'a>(request: &Request<'a>, video: VideoId, what: Option<&str>) -> Plan<'a> {

@@ -22,6 +22,8 @@ pub const IMMUTABLE_MS: u32 = 30 * 24 * 3600 * 1000;
 pub const ERROR_MS: u32 = 1000;
 /// The same for what is about to come into being: a player asks again soon.
 const LIVE_ERROR_MS: u32 = 250;
+/// How long a live playlist at no position is shared, at most: a part of the profile `fast`.
+const LIVE_FRESH_MS: u32 = 200;
 /// How long an old answer may stand in for one that does not change much: an hour.
 pub const STALE_MS: u32 = 3600 * 1000;
 /// How long the origin may take for what it has, in milliseconds.
@@ -55,21 +57,25 @@ pub(crate) fn decide<'a>(config: &Config, request: &Request<'a>) -> Plan<'a> {
             Ok((position, skip)) => live_playlist(config, path, position, skip),
             Err(invalid) => return deny(class, Code::InvalidQuery, detail(invalid)),
         },
-        Resource::Multivariant => Serve {
+        Resource::Multivariant | Resource::DvrMultivariant => Serve {
             target: for_device(path, device::of(request)).into(),
-            cache_control: "public, max-age=1",
-            fresh_ms: 1000,
             stale_ms: STALE_MS,
-            ..kept_for_ever
+            ..kept_for_a_second(path)
         },
+        // An old manifest would have players ask for what is long there, or will never be.
+        Resource::Manifest => Serve {
+            target: for_device(path, device::of(request)).into(),
+            ..kept_for_a_second(path)
+        },
+        Resource::Dvr { .. } | Resource::IFrames { .. } => kept_for_a_second(path),
         Resource::Recording { .. } => Serve {
             cache_control: "public, max-age=10",
             fresh_ms: 10_000,
             stale_ms: STALE_MS,
             ..kept_for_ever
         },
-        Resource::Part { .. } => Serve {
-            // Whoever follows a preload hint asks before the part exists.
+        Resource::Part { .. } | Resource::GrowingSegment { .. } => Serve {
+            // Whoever follows a preload hint, or the clock, asks before there is anything.
             held: true,
             wait_ms: config.target_duration_ms.saturating_mul(3),
             error_ms: LIVE_ERROR_MS,
@@ -103,12 +109,31 @@ pub(crate) fn deny_protected(
 
 fn class(resource: Resource) -> Class {
     match resource {
-        Resource::Multivariant => Class::Multivariant,
-        Resource::Live { .. } | Resource::Recording { .. } => Class::Playlist,
+        Resource::Multivariant | Resource::DvrMultivariant | Resource::Manifest => {
+            Class::Multivariant
+        }
+        Resource::Live { .. }
+        | Resource::Recording { .. }
+        | Resource::Dvr { .. }
+        | Resource::IFrames { .. } => Class::Playlist,
         Resource::Init { .. } => Class::Init,
-        Resource::Segment { .. } => Class::Segment,
+        Resource::Segment { .. } | Resource::GrowingSegment { .. } => Class::Segment,
         Resource::Part { .. } => Class::Part,
         Resource::Span { .. } => Class::Span,
+    }
+}
+
+/// What lists a live video's segments as they come to be.
+fn kept_for_a_second(path: &str) -> Serve<'_> {
+    Serve {
+        target: Cow::Borrowed(path),
+        cache_control: "public, max-age=1",
+        fields: OPEN,
+        fresh_ms: 1000,
+        error_ms: ERROR_MS,
+        stale_ms: 0,
+        wait_ms: WAIT_MS,
+        held: false,
     }
 }
 
@@ -124,7 +149,7 @@ fn live_playlist<'a>(
         target: playlist_target(path, position, skip),
         cache_control: "no-cache",
         fields: OPEN,
-        fresh_ms: config.part_target_ms.min(300),
+        fresh_ms: config.part_target_ms.min(LIVE_FRESH_MS),
         error_ms: LIVE_ERROR_MS,
         stale_ms: 0,
         wait_ms: WAIT_MS,

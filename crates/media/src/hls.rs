@@ -2,13 +2,22 @@
 //!
 //! - [`live`]: the live media playlist, whole or as a delta update
 //! - [`mod@recording`]: the media playlist of a recording
-//! - [`multivariant`]: the multivariant playlist, live and recorded
+//! - [`mod@dvr`]: the media playlist for rewinding while live
+//! - [`mod@i_frames`]: one picture of each segment, for seeking in pictures
+//! - [`multivariant`]: the multivariant playlist of each of them
+//! - [`bit_rate`]: peak and mean, as players are told them
 
+pub mod bit_rate;
+pub mod dvr;
+pub mod i_frames;
 pub mod live;
 pub mod multivariant;
 pub mod recording;
+mod stored;
 mod text;
 
+pub use dvr::dvr;
+pub use i_frames::i_frames;
 pub use live::LivePlaylist;
 pub use multivariant::{Multivariant, Variant};
 pub use recording::recording;

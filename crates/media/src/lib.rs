@@ -10,9 +10,11 @@
 //! - [`live`]: one live video: its window, its positions, its outputs
 //! - [`record`]: what is remembered of every segment
 //! - [`hls`]: playlists from records
+//! - [`dash`]: DASH manifests from the same records
 //! - [`span`]: the recording in stretches of about ten seconds
 
 pub mod codec;
+pub mod dash;
 pub mod fmp4;
 pub mod framing;
 pub mod hls;

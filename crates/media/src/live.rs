@@ -33,11 +33,11 @@ use std::collections::VecDeque;
 
 use weir_model::{Epoch, Msn, RenditionId, WallTime};
 
-pub use answer::{MediaAnswer, PlaylistAnswer};
+pub use answer::{GrowthAnswer, MediaAnswer, PlaylistAnswer};
 pub use config::LiveConfig;
 pub use event::{Output, Warning};
 pub use restored::Restored;
-pub use status::{RenditionStatus, Repairs, State, Status};
+pub use status::{RenditionStatus, Repairs, ShedRung, State, Status};
 
 use crate::{
     package::PartTarget,
@@ -70,6 +70,8 @@ pub struct Live {
     renditions: Vec<Rendition>,
     intake: Intake,
     transcoder: Transcoder,
+    /// What it leaves out for lack of time.
+    shed: Vec<ShedRung>,
     first_listed: Msn,
     discontinuity_sequence: u64,
     started_at: Option<WallTime>,
@@ -111,11 +113,13 @@ impl Live {
         restored: Option<Restored>,
         now: WallTime,
     ) -> Self {
+        let parts = config.parts;
         let mut live = Self {
             config,
             context: Context {
                 epoch,
                 anchor: now,
+                parts,
                 part_target: None,
             },
             phase: Phase::Waiting,
@@ -124,6 +128,7 @@ impl Live {
             renditions: Vec::new(),
             intake: Intake::default(),
             transcoder: Transcoder::Off,
+            shed: Vec::new(),
             first_listed: Msn(0),
             discontinuity_sequence: 0,
             started_at: None,
@@ -202,6 +207,7 @@ impl Live {
             return;
         }
         self.transcoder = Transcoder::Off;
+        self.shed.clear();
         for i in 0..self.renditions.len() {
             if self.is_rung(self.renditions[i].id) {
                 self.repairs.units_dropped += self.renditions[i].abandon();
@@ -304,6 +310,8 @@ impl Live {
     }
 
     fn part_target(&self) -> PartTarget {
-        self.context.part_target.unwrap_or_default()
+        self.context
+            .part_target
+            .unwrap_or(PartTarget::of(self.config.parts))
     }
 }

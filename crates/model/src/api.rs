@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{Epoch, VideoId, WallTime};
+use crate::{Epoch, RenditionId, VideoId, WallTime};
 
 /// Where a video is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -46,6 +46,19 @@ pub struct Video {
     /// What the streamer should know, such as a keyframe interval that is too long.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
+    /// Renditions that are left out at present because the machine is too slow to make them: they
+    /// are listed, their segments are gaps.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shed: Vec<ShedRendition>,
+}
+
+/// A rendition that is left out at present.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ShedRendition {
+    /// Which.
+    pub rendition: RenditionId,
+    /// Since when.
+    pub since: WallTime,
 }
 
 /// `POST /api/v1/videos` (operator).

@@ -5,12 +5,14 @@
 //! - [`device`]: device classes and what each can use
 //! - [`time`]: wall-clock instants as they appear in playlists and answers
 //! - [`api`]: bodies of the HTTP API
+//! - [`health`]: how a broadcast is doing
 //! - [`problem`]: RFC 9457 problem details with stable codes
 //!
 //! Nothing here does I/O or reads a clock, and everything builds for Wasm.
 
 pub mod api;
 pub mod device;
+pub mod health;
 pub mod id;
 pub mod path;
 pub mod problem;

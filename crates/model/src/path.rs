@@ -21,6 +21,10 @@ pub struct MediaPath<'a> {
 pub enum Resource {
     /// `index.m3u8`: the multivariant playlist.
     Multivariant,
+    /// `dvr.m3u8`: the multivariant playlist of all that is stored, for rewinding while live.
+    DvrMultivariant,
+    /// `manifest.mpd`: the DASH manifest, live or of the recording.
+    Manifest,
     /// `{rendition}/index.m3u8`: the live media playlist.
     Live {
         /// Whose playlist.
@@ -28,6 +32,16 @@ pub enum Resource {
     },
     /// `{rendition}/recording.m3u8`: the media playlist of the recording.
     Recording {
+        /// Whose playlist.
+        rendition: RenditionId,
+    },
+    /// `{rendition}/dvr.m3u8`: the media playlist of all that is stored.
+    Dvr {
+        /// Whose playlist.
+        rendition: RenditionId,
+    },
+    /// `{rendition}/iframes.m3u8`: the I-frames of all that is stored.
+    IFrames {
         /// Whose playlist.
         rendition: RenditionId,
     },
@@ -42,6 +56,16 @@ pub enum Resource {
     },
     /// `{epoch}/{rendition}/{msn}.m4s`: a segment.
     Segment {
+        /// Life of the video that wrote it.
+        epoch: Epoch,
+        /// Which rendition.
+        rendition: RenditionId,
+        /// Which segment.
+        msn: Msn,
+    },
+    /// `{epoch}/{rendition}/dash-{msn}.m4s`: the bytes of a segment, sent from its first chunk on
+    /// while the rest of it comes to be.
+    GrowingSegment {
         /// Life of the video that wrote it.
         epoch: Epoch,
         /// Which rendition.
@@ -90,10 +114,18 @@ impl<'a> MediaPath<'a> {
         }
         let resource = match (a?, b, c) {
             ("index.m3u8", None, None) => Resource::Multivariant,
+            ("dvr.m3u8", None, None) => Resource::DvrMultivariant,
+            ("manifest.mpd", None, None) => Resource::Manifest,
             (rendition, Some("index.m3u8"), None) => Resource::Live {
                 rendition: rendition.parse().ok()?,
             },
             (rendition, Some("recording.m3u8"), None) => Resource::Recording {
+                rendition: rendition.parse().ok()?,
+            },
+            (rendition, Some("dvr.m3u8"), None) => Resource::Dvr {
+                rendition: rendition.parse().ok()?,
+            },
+            (rendition, Some("iframes.m3u8"), None) => Resource::IFrames {
                 rendition: rendition.parse().ok()?,
             },
             (epoch, Some("span"), Some(file)) => {
@@ -128,6 +160,13 @@ fn media_file(epoch: Epoch, rendition: RenditionId, file: &str) -> Option<Resour
         });
     }
     let name = file.strip_suffix(".m4s")?;
+    if let Some(msn) = name.strip_prefix("dash-") {
+        return Some(Resource::GrowingSegment {
+            epoch,
+            rendition,
+            msn: Msn(decimal(msn)?),
+        });
+    }
     Some(match name.split_once('.') {
         None => Resource::Segment {
             epoch,
@@ -165,8 +204,12 @@ impl fmt::Display for Resource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Multivariant => f.write_str("index.m3u8"),
+            Self::DvrMultivariant => f.write_str("dvr.m3u8"),
+            Self::Manifest => f.write_str("manifest.mpd"),
             Self::Live { rendition } => write!(f, "{rendition}/index.m3u8"),
             Self::Recording { rendition } => write!(f, "{rendition}/recording.m3u8"),
+            Self::Dvr { rendition } => write!(f, "{rendition}/dvr.m3u8"),
+            Self::IFrames { rendition } => write!(f, "{rendition}/iframes.m3u8"),
             Self::Init {
                 epoch,
                 rendition,
@@ -177,6 +220,11 @@ impl fmt::Display for Resource {
                 rendition,
                 msn,
             } => write!(f, "{epoch}/{rendition}/{msn}.m4s"),
+            Self::GrowingSegment {
+                epoch,
+                rendition,
+                msn,
+            } => write!(f, "{epoch}/{rendition}/dash-{msn}.m4s"),
             Self::Part {
                 epoch,
                 rendition,
@@ -269,6 +317,11 @@ mod tests {
             "/v/oabcdefghijk/index.m3u8",
             "/v/oabcdefghijk/480p/index.m3u8",
             "/v/oabcdefghijk/480p/recording.m3u8",
+            "/v/oabcdefghijk/dvr.m3u8",
+            "/v/oabcdefghijk/480p/dvr.m3u8",
+            "/v/oabcdefghijk/480p/iframes.m3u8",
+            "/v/oabcdefghijk/manifest.mpd",
+            "/v/oabcdefghijk/3/source/dash-12.m4s",
             "/v/oabcdefghijk/3/audio/init-0.mp4",
             "/v/oabcdefghijk/3/source/0.m4s",
             "/v/oabcdefghijk/3/source/12.5.m4s",
@@ -290,6 +343,8 @@ mod tests {
             "/v/oabcdefghijk/480p/index.m3u8/x",
             "/v/oabcdefghijk/3/source/012.m4s",
             "/v/oabcdefghijk/3/source/+1.m4s",
+            "/v/oabcdefghijk/3/source/dash-012.m4s",
+            "/v/oabcdefghijk/3/source/dash-1.2.m4s",
             "/v/oabcdefghijk/3/source/1.2.3.m4s",
             "/v/oabcdefghijk/3/source/99999999999999999999.m4s",
             "/v/OABCDEFGHIJK/index.m3u8",

@@ -9,12 +9,23 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use quick_cache::Weighter;
 
+use crate::growth::Grown;
+
+/// What an answer consists of.
+#[derive(Clone, Debug)]
+pub(crate) enum StoredBody {
+    /// All of it.
+    Whole(Bytes),
+    /// What has come of it, and what comes.
+    Growing(Grown),
+}
+
 /// An answer of the origin, ready to be sent.
 #[derive(Clone, Debug)]
 pub(crate) struct Stored {
     pub(crate) status: StatusCode,
     pub(crate) head: HeaderMap,
-    pub(crate) body: Bytes,
+    pub(crate) body: StoredBody,
     /// When it came.
     pub(crate) at: Instant,
     fresh_until: Instant,
@@ -28,7 +39,7 @@ impl Stored {
     pub(crate) fn new(
         status: StatusCode,
         head: HeaderMap,
-        body: Bytes,
+        body: StoredBody,
         fresh: Duration,
         stale: Duration,
     ) -> Self {
@@ -45,8 +56,17 @@ impl Stored {
         }
     }
 
+    /// The same with all of its body.
+    pub(crate) fn completed(&self, body: Bytes) -> Self {
+        Self {
+            body: StoredBody::Whole(body),
+            ..self.clone()
+        }
+    }
+
     fn is_fresh(&self) -> bool {
-        Instant::now() < self.fresh_until
+        let broken = matches!(&self.body, StoredBody::Growing(grown) if grown.is_broken());
+        Instant::now() < self.fresh_until && !broken
     }
 
     /// This answer in place of a newer one for `span`, unless it is too old for that.
@@ -70,7 +90,12 @@ const ENTRY_BYTES: u64 = 1024;
 
 impl Weighter<Arc<str>, Arc<Stored>> for ByBytes {
     fn weight(&self, target: &Arc<str>, stored: &Arc<Stored>) -> u64 {
-        (target.len() + stored.body.len()) as u64 + ENTRY_BYTES
+        // What grows is weighed when it is whole.
+        let body = match &stored.body {
+            StoredBody::Whole(body) => body.len(),
+            StoredBody::Growing(_) => 0,
+        };
+        (target.len() + body) as u64 + ENTRY_BYTES
     }
 }
 

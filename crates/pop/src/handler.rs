@@ -7,24 +7,25 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Request,
+    HeaderMap, HeaderName, HeaderValue, Request, StatusCode,
     header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, USER_AGENT},
     request::Parts,
 };
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::time::timeout;
-use tracing::error;
+use tracing::{error, warn};
 use weir_edge_abi::{self as abi, Action, BodyCheck, Class, MAX_HEADER, MAX_QUERY, Plan, Verdict};
 use weir_model::{WallTime, problem::Code};
 
 use crate::{
-    cache::{Cache, Stored},
+    cache::{Cache, Stored, StoredBody},
     flights::{Boarding, Flights, Landing},
+    growth::{Grower, growing},
     guest::{CallError, Guests},
     metrics::{Metrics, Outcome},
     order::{Errand, Order},
-    origin::{Answer, FetchError, Origin},
+    origin::{Answer, FetchError, Fetched, Origin},
     respond::{self, ViewerResponse, problem},
 };
 
@@ -140,7 +141,7 @@ impl Handler {
     async fn fetch(self: &Arc<Self>, order: &Order) -> (Outcome, Landing) {
         let fly = || {
             let (handler, order) = (self.clone(), order.clone());
-            async move { handler.fly(&order).await }
+            async move { handler.fly(order).await }
         };
         let landed = || self.cache.fresh(&order.target);
         let (outcome, seat) = match self.flights.board(&order.target, landed, fly) {
@@ -153,18 +154,51 @@ impl Handler {
     }
 
     /// Fetches and stores what `order` names.
-    async fn fly(&self, order: &Order) -> Landing {
-        let result = self.origin.fetch(order, &self.metrics).await;
+    async fn fly(self: Arc<Self>, order: Order) -> Landing {
+        let result = self.origin.fetch(&order, &self.metrics).await;
         let failed = !matches!(&result, Ok(answer) if !answer.status.is_server_error());
         if failed && let Some(stored) = self.cache.stand_in(&order.target, STAND_IN) {
             return Ok(stored);
         }
-        let stored = Arc::new(store(order, result?));
-        self.cache.insert(order.target.clone(), stored.clone());
+        let Answer { status, head, body } = result?;
+        let (body, growth) = match body {
+            Fetched::Whole(body) => (StoredBody::Whole(body), None),
+            Fetched::Growing(body) => {
+                let (grower, grown) = growing();
+                (StoredBody::Growing(grown), Some((body, grower)))
+            }
+        };
+        let stored = Arc::new(store(&order, status, head, body));
+        self.keep(&order, stored.clone());
+        if let Some((body, grower)) = growth {
+            tokio::spawn(self.grow(order, stored.clone(), body, grower));
+        }
+        Ok(stored)
+    }
+
+    /// Puts the whole in the place of what has grown. A body that is cut short breaks what was
+    /// stored of it.
+    async fn grow(
+        self: Arc<Self>,
+        order: Order,
+        stored: Arc<Stored>,
+        body: Incoming,
+        grower: Grower,
+    ) {
+        match self.origin.pass_on(body, &grower).await {
+            Ok(whole) => {
+                self.keep(&order, Arc::new(stored.completed(whole)));
+                grower.complete();
+            }
+            Err(error) => warn!(target = &*order.target, %error, "segment did not grow to its end"),
+        }
+    }
+
+    fn keep(&self, order: &Order, stored: Arc<Stored>) {
+        self.cache.insert(order.target.clone(), stored);
         self.metrics
             .cache_bytes
             .set(i64::try_from(self.cache.bytes()).unwrap_or(i64::MAX));
-        Ok(stored)
     }
 
     /// Has the guest check a viewer's body and sends it on.
@@ -283,12 +317,7 @@ async fn forget(mut body: Incoming) {
     }
 }
 
-fn store(order: &Order, answer: Answer) -> Stored {
-    let Answer {
-        status,
-        mut head,
-        body,
-    } = answer;
+fn store(order: &Order, status: StatusCode, mut head: HeaderMap, body: StoredBody) -> Stored {
     let failed = status.is_client_error() || status.is_server_error();
     for (name, value) in &order.fields {
         head.insert(name, value.clone());

@@ -11,6 +11,7 @@
 //! - `order`: a plan to fetch, kept past the guest call that made it
 //! - `cache`: answers by target, bounded in bytes
 //! - `flights`: one upstream request per target at a time
+//! - `growth`: bodies that are passed on while they come
 //! - `origin`: the client towards the origin
 //! - `respond`: answers as they go to viewers: ranges, validators, problems
 //! - `patience`: sockets of viewers who read too slowly
@@ -22,7 +23,7 @@
 //! let origin = "http://127.0.0.1:9000".parse()?;
 //! let pop = weir_pop::Pop::load(weir_pop::Config::new(origin, "edge.wasm"), &mut registry)?;
 //! let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
-//! pop.serve(listener, async { tokio::signal::ctrl_c().await.unwrap_or_default() }).await;
+//! pop.serve(listener, None, async { tokio::signal::ctrl_c().await.unwrap_or_default() }).await;
 //! # Ok(())
 //! # }
 //! ```
@@ -30,6 +31,7 @@
 mod cache;
 pub mod config;
 mod flights;
+mod growth;
 mod guest;
 mod handler;
 mod metrics;

@@ -36,6 +36,12 @@ impl Order {
             held: serve.held,
         }
     }
+
+    /// Whether the answer may be passed on while it comes: of segments, those alone are held that
+    /// are asked for before they are complete.
+    pub(crate) fn grows(&self) -> bool {
+        self.held && self.class == Class::Segment
+    }
 }
 
 /// An owned [`Forward`].

@@ -23,6 +23,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tracing::warn;
 
 use crate::{
+    growth::Grower,
     metrics::Metrics,
     order::{Errand, Order},
     pop::LoadError,
@@ -76,13 +77,22 @@ pub(crate) enum FetchError {
     InvalidTarget,
 }
 
-/// An answer of the origin, whole.
+/// An answer of the origin.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct Answer<B> {
     pub(crate) status: StatusCode,
     /// The fields that viewers get.
     pub(crate) head: HeaderMap,
-    pub(crate) body: Bytes,
+    pub(crate) body: B,
+}
+
+/// The body of what was fetched.
+#[derive(Debug)]
+pub(crate) enum Fetched {
+    /// All of it.
+    Whole(Bytes),
+    /// A segment that grows: to be taken by [`Origin::pass_on`].
+    Growing(Incoming),
 }
 
 /// The origin behind one PoP.
@@ -134,7 +144,7 @@ impl Origin {
         &self,
         order: &Order,
         metrics: &Metrics,
-    ) -> Result<Answer, FetchError> {
+    ) -> Result<Answer<Fetched>, FetchError> {
         let deadline = Instant::now() + order.wait;
         let mut pause = MIN_PAUSE;
         let mut attempt = 0;
@@ -142,7 +152,8 @@ impl Origin {
             attempt += 1;
             metrics.asked_origin(order.class);
             let request = self.request(Method::GET, &order.target)?;
-            let error = match self.ask(request.map(|()| Full::default()), deadline).await {
+            let request = request.map(|()| Full::default());
+            let error = match self.ask(request, deadline, order.grows()).await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
@@ -165,7 +176,7 @@ impl Origin {
         content_type: HeaderValue,
         body: Bytes,
         metrics: &Metrics,
-    ) -> Result<Answer, FetchError> {
+    ) -> Result<Answer<Bytes>, FetchError> {
         metrics.asked_origin(errand.class);
         let mut request = self.request(Method::POST, &errand.target)?;
         request.headers_mut().insert(CONTENT_TYPE, content_type);
@@ -175,11 +186,37 @@ impl Origin {
         {
             request.headers_mut().insert("weir-country", country);
         }
-        self.ask(
-            request.map(|()| Full::new(body)),
-            Instant::now() + errand.wait,
-        )
-        .await
+        let deadline = Instant::now() + errand.wait;
+        let response = self
+            .head(request.map(|()| Full::new(body)), deadline)
+            .await?;
+        self.whole(response).await
+    }
+
+    /// Passes a growing body on as it comes, and gives the whole of it.
+    pub(crate) async fn pass_on(
+        &self,
+        mut body: Incoming,
+        grower: &Grower,
+    ) -> Result<Bytes, FetchError> {
+        let mut whole = BytesMut::new();
+        let copy = async {
+            while let Some(frame) = body.frame().await {
+                let Ok(data) = frame.map_err(|_| FetchError::CutShort)?.into_data() else {
+                    continue;
+                };
+                if whole.len() + data.len() > self.max_bytes {
+                    return Err(FetchError::TooLong);
+                }
+                whole.extend_from_slice(&data);
+                grower.push(data);
+            }
+            Ok(())
+        };
+        timeout(BODY_TIMEOUT, copy)
+            .await
+            .map_err(|_| FetchError::TimedOut)??;
+        Ok(whole.freeze())
     }
 
     /// Nothing of the viewer's own request goes to the origin but what is put here.
@@ -204,17 +241,44 @@ impl Origin {
         &self,
         request: Request<Full<Bytes>>,
         deadline: Instant,
-    ) -> Result<Answer, FetchError> {
-        let response = timeout_at(deadline, self.client.request(request))
+        may_grow: bool,
+    ) -> Result<Answer<Fetched>, FetchError> {
+        let response = self.head(request, deadline).await?;
+        // Of what is complete the origin tells the length.
+        let grows = may_grow
+            && response.status() == StatusCode::OK
+            && response.headers().contains_key(header::TRANSFER_ENCODING);
+        if grows {
+            let (parts, body) = response.into_parts();
+            return Ok(Answer {
+                status: parts.status,
+                head: passed_on(&parts.headers),
+                body: Fetched::Growing(body),
+            });
+        }
+        let Answer { status, head, body } = self.whole(response).await?;
+        let body = Fetched::Whole(body);
+        Ok(Answer { status, head, body })
+    }
+
+    async fn head(
+        &self,
+        request: Request<Full<Bytes>>,
+        deadline: Instant,
+    ) -> Result<Response<Incoming>, FetchError> {
+        timeout_at(deadline, self.client.request(request))
             .await
             .map_err(|_| FetchError::TimedOut)?
-            .map_err(|_| FetchError::Unreachable)?;
+            .map_err(|_| FetchError::Unreachable)
+    }
+
+    async fn whole(&self, response: Response<Incoming>) -> Result<Answer<Bytes>, FetchError> {
         timeout(BODY_TIMEOUT, self.read(response))
             .await
             .map_err(|_| FetchError::TimedOut)?
     }
 
-    async fn read(&self, response: Response<Incoming>) -> Result<Answer, FetchError> {
+    async fn read(&self, response: Response<Incoming>) -> Result<Answer<Bytes>, FetchError> {
         let (parts, mut body) = response.into_parts();
         // Without a length or chunks a body ends with its connection, whole or not.
         let framed = parts.headers.contains_key(header::CONTENT_LENGTH)
@@ -238,18 +302,20 @@ impl Origin {
             }
             whole.extend_from_slice(&data);
         }
-        let passed_on =
-            |name: &HeaderName| PASSED_ON.contains(name) || name.as_str().starts_with("weir-");
-        let head = parts
-            .headers
-            .iter()
-            .filter(|(name, _)| passed_on(name))
-            .map(|(name, value)| (name.clone(), value.clone()))
-            .collect();
         Ok(Answer {
             status: parts.status,
-            head,
+            head: passed_on(&parts.headers),
             body: whole.freeze(),
         })
     }
+}
+
+/// The fields that viewers get.
+fn passed_on(head: &HeaderMap) -> HeaderMap {
+    let passed_on =
+        |name: &HeaderName| PASSED_ON.contains(name) || name.as_str().starts_with("weir-");
+    head.iter()
+        .filter(|(name, _)| passed_on(name))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
 }

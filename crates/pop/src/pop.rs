@@ -12,10 +12,12 @@ use hyper_util::{
 use prometheus_client::registry::Registry;
 use thiserror::Error;
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::Semaphore,
     time::{sleep, timeout},
 };
+use tokio_rustls::{TlsAcceptor, rustls::ServerConfig};
 use tracing::{debug, info, warn};
 
 use crate::{
@@ -62,6 +64,8 @@ const MAX_HEAD_FIELDS: usize = 64;
 pub struct Pop {
     config: Arc<Config>,
     handler: Arc<Handler>,
+    /// For connections of all listeners together.
+    room: Arc<Semaphore>,
 }
 
 impl Pop {
@@ -88,22 +92,28 @@ impl Pop {
             body_timeout: config.body_timeout,
         };
         Ok(Self {
+            room: Arc::new(Semaphore::new(config.max_connections)),
             config: Arc::new(config),
             handler: Arc::new(handler),
         })
     }
 
-    /// Serves viewers from `listener` until `shutdown` completes, then lets requests under way
-    /// finish within the drain timeout. A PoP that has drained is not to serve again. Needs a tokio
-    /// runtime.
-    pub async fn serve(&self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
+    /// Serves viewers from `listener`, over HTTPS if `tls` is given, until `shutdown` completes,
+    /// then lets requests under way finish within the drain timeout. One PoP may serve several
+    /// listeners at once; one that has drained is not to serve again. Needs a tokio runtime.
+    pub async fn serve(
+        &self,
+        listener: TcpListener,
+        tls: Option<Arc<ServerConfig>>,
+        shutdown: impl Future<Output = ()>,
+    ) {
         let mut shutdown = pin!(shutdown);
+        let tls = tls.map(TlsAcceptor::from);
         let graceful = GracefulShutdown::new();
-        let room = Arc::new(Semaphore::new(self.config.max_connections));
         loop {
             let accepted = async {
                 // The semaphore is never closed.
-                let permit = room.clone().acquire_owned().await.ok();
+                let permit = self.room.clone().acquire_owned().await.ok();
                 (permit, listener.accept().await)
             };
             let (permit, stream) = tokio::select! {
@@ -117,14 +127,25 @@ impl Pop {
                     }
                 },
             };
-            let connection = graceful.watch(self.connection(stream));
-            let handler = self.handler.clone();
+            let (pop, tls, watcher) = (self.clone(), tls.clone(), graceful.watcher());
             tokio::spawn(async move {
-                handler.metrics.connections.inc();
-                if let Err(error) = connection.await {
+                pop.handler.metrics.connections.inc();
+                // Answers are written whole, so there is nothing to gain from waiting for more.
+                let _ = stream.set_nodelay(true);
+                let ended = match tls {
+                    None => watcher.watch(pop.connection(stream)).await,
+                    Some(tls) => match pop.shake_hands(tls, stream).await {
+                        Ok(stream) => watcher.watch(pop.connection(stream)).await,
+                        Err(error) => {
+                            debug!(%error, "TLS handshake failed");
+                            Ok(())
+                        }
+                    },
+                };
+                if let Err(error) = ended {
                     debug!(%error, "connection ended");
                 }
-                handler.metrics.connections.dec();
+                pop.handler.metrics.connections.dec();
                 drop(permit);
             });
         }
@@ -136,13 +157,19 @@ impl Pop {
         }
     }
 
-    fn connection(
+    async fn shake_hands(
         &self,
+        tls: TlsAcceptor,
         stream: TcpStream,
-    ) -> impl hyper_util::server::graceful::GracefulConnection<Error = hyper::Error> + Send + use<>
+    ) -> io::Result<impl AsyncRead + AsyncWrite + Send + Unpin + 'static> {
+        timeout(self.config.head_timeout, tls.accept(stream)).await?
+    }
+
+    fn connection<S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(
+        &self,
+        stream: S,
+    ) -> impl hyper_util::server::graceful::GracefulConnection<Error = hyper::Error> + Send + use<S>
     {
-        // Answers are written whole, so there is nothing to gain from waiting for more.
-        let _ = stream.set_nodelay(true);
         let handler = self.handler.clone();
         let service = service_fn(move |request| {
             let handler = handler.clone();

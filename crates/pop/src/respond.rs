@@ -9,13 +9,20 @@ use http::{
         RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
     },
 };
-use http_body_util::Full;
+use http_body_util::{Either, Full, combinators::UnsyncBoxBody};
 use weir_model::problem::{self, Code};
 
-use crate::{cache::Stored, metrics::Outcome};
+use crate::{
+    cache::{Stored, StoredBody},
+    metrics::Outcome,
+    origin::FetchError,
+};
 
 /// What viewers get.
-pub(crate) type ViewerResponse = Response<Full<Bytes>>;
+pub(crate) type ViewerResponse = Response<ViewerBody>;
+
+/// A body that is there, or one that is passed on while it comes.
+pub(crate) type ViewerBody = Either<Full<Bytes>, UnsyncBoxBody<Bytes, FetchError>>;
 
 /// RFC 9211.
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
@@ -28,7 +35,11 @@ pub(crate) fn stored(
     asked: &HeaderMap,
     outcome: Outcome,
 ) -> ViewerResponse {
-    let mut response = Response::new(Full::new(stored.body.clone()));
+    let body = match &stored.body {
+        StoredBody::Whole(body) => whole(body.clone()),
+        StoredBody::Growing(grown) => Either::Right(grown.body()),
+    };
+    let mut response = Response::new(body);
     *response.status_mut() = stored.status;
     let head = response.headers_mut();
     head.clone_from(&stored.head);
@@ -39,18 +50,25 @@ pub(crate) fn stored(
     if stored.status == StatusCode::OK {
         if not_modified(&stored.head, asked) {
             *response.status_mut() = StatusCode::NOT_MODIFIED;
-            *response.body_mut() = Full::default();
+            *response.body_mut() = whole(Bytes::new());
             return response;
         }
+        let StoredBody::Whole(body) = &stored.body else {
+            return response;
+        };
         head.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
         if *method == Method::GET
             && let Some(range) = asked.get(RANGE)
             && !asked.contains_key(IF_RANGE)
         {
-            return ranged(response, &stored.body, range);
+            return ranged(response, body, range);
         }
     }
     response
+}
+
+fn whole(body: Bytes) -> ViewerBody {
+    Either::Left(Full::new(body))
 }
 
 fn cache_status(outcome: Outcome, stands_in: bool) -> HeaderValue {
@@ -65,7 +83,7 @@ fn cache_status(outcome: Outcome, stands_in: bool) -> HeaderValue {
 
 /// An answer that went past the cache.
 pub(crate) fn passed(status: StatusCode, head: HeaderMap, body: Bytes) -> ViewerResponse {
-    let mut response = Response::new(Full::new(body));
+    let mut response = Response::new(whole(body));
     *response.status_mut() = status;
     *response.headers_mut() = head;
     response
@@ -76,7 +94,7 @@ pub(crate) fn passed(status: StatusCode, head: HeaderMap, body: Bytes) -> Viewer
 
 /// The edge's own answer.
 pub(crate) fn own(response: &weir_edge_abi::Response<'_>) -> ViewerResponse {
-    let mut own = Response::new(Full::new(Bytes::copy_from_slice(&response.body)));
+    let mut own = Response::new(whole(Bytes::copy_from_slice(&response.body)));
     *own.status_mut() = StatusCode::from_u16(response.status).unwrap_or(StatusCode::BAD_GATEWAY);
     *own.headers_mut() = crate::order::header_map(&response.fields);
     own
@@ -86,7 +104,7 @@ pub(crate) fn own(response: &weir_edge_abi::Response<'_>) -> ViewerResponse {
 pub(crate) fn problem(code: Code, detail: &'static str) -> ViewerResponse {
     let (status, word) = (code.status(), code.as_str());
     let body = format!(r#"{{"status":{status},"code":"{word}","detail":"{detail}"}}"#);
-    let mut response = Response::new(Full::new(Bytes::from(body)));
+    let mut response = Response::new(whole(Bytes::from(body)));
     *response.status_mut() =
         StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let head = response.headers_mut();
@@ -135,7 +153,7 @@ fn ranged(mut response: ViewerResponse, body: &Bytes, range: &HeaderValue) -> Vi
         None => {}
         Some(Err(Unsatisfiable)) => {
             *response.status_mut() = StatusCode::RANGE_NOT_SATISFIABLE;
-            *response.body_mut() = Full::default();
+            *response.body_mut() = whole(Bytes::new());
             insert_text(
                 response.headers_mut(),
                 CONTENT_RANGE,
@@ -144,7 +162,7 @@ fn ranged(mut response: ViewerResponse, body: &Bytes, range: &HeaderValue) -> Vi
         }
         Some(Ok((first, last))) => {
             *response.status_mut() = StatusCode::PARTIAL_CONTENT;
-            *response.body_mut() = Full::new(body.slice(first..=last));
+            *response.body_mut() = whole(body.slice(first..=last));
             let text = format!("bytes {first}-{last}/{len}");
             insert_text(response.headers_mut(), CONTENT_RANGE, &text);
         }

@@ -13,7 +13,8 @@ use crate::record::SegmentRecord;
 /// Declared `CAN-SKIP-UNTIL` in seconds: six target durations, the least that is allowed.
 pub const SKIP_BOUNDARY_S: f64 = 6.0 * TARGET_DURATION_S as f64;
 
-/// For how long before the end of the playlist parts stay listed: three target durations.
+/// For how long before the end of the playlist parts stay listed: three target durations. They
+/// go a segment at a time, before the first of them is too far away.
 pub const PARTS_LISTED_S: f64 = 3.0 * TARGET_DURATION_S as f64;
 
 /// One state of a live media playlist.
@@ -75,7 +76,7 @@ impl LivePlaylist<'_> {
                 continue;
             }
             self.write_lead(&mut out, &mut map, record);
-            if to_end < PARTS_LISTED_S && !self.ended {
+            if to_end + record.seconds() <= PARTS_LISTED_S && !self.ended {
                 write_parts(&mut out, record);
             }
             text::extinf(&mut out, record);

@@ -4,7 +4,11 @@ use std::fmt::Write;
 
 use weir_model::{RenditionId, Resource};
 
-use super::text;
+use super::{
+    TARGET_DURATION_S,
+    bit_rate::{BitRate, Sized},
+    i_frames, text,
+};
 use crate::{
     record::{InitRecord, SegmentRecord},
     unit::TrackKind,
@@ -23,52 +27,64 @@ pub struct Variant {
     pub average: u64,
     /// Pictures per second of video.
     pub frame_rate: Option<f64>,
+    /// Peak and mean bit rate of its I-frame playlist in bit/s, if it has one.
+    pub i_frames: Option<(u64, u64)>,
 }
 
-/// Segments shorter than this tell nothing about the peak, in seconds: RFC 8216 measures over
-/// half a target duration or more.
-const PEAK_OVER_S: f64 = 1.9;
+/// As long as less than this was measured, what a rung is meant to have counts too, in seconds:
+/// three target durations. A broadcast often begins with a still.
+const ENOUGH_S: f64 = 3.0 * TARGET_DURATION_S as f64;
 
 impl Variant {
-    /// Measures a rendition by its segments, GAPs left aside. `nominal` bit/s stand in while
-    /// there is none.
+    /// Measures a rendition by its segments in order, GAPs left aside. `nominal` bit/s stand in
+    /// while there are none, and are not fallen short of while there are few.
     pub fn measure<'a>(
         init: InitRecord,
         segments: impl Iterator<Item = &'a SegmentRecord>,
         nominal: u64,
     ) -> Self {
-        let (mut bits, mut seconds, mut units) = (0.0, 0.0, 0.0);
-        let (mut peak, mut peak_of_short) = (0.0_f64, 0.0_f64);
-        for record in segments.filter(|record| !record.gap && record.duration > 0) {
-            let (size, length) = (record.bytes as f64 * 8.0, record.seconds());
-            bits += size;
-            seconds += length;
-            units += f64::from(record.units);
-            if length >= PEAK_OVER_S {
-                peak = peak.max(size / length);
-            } else {
-                peak_of_short = peak_of_short.max(size / length);
-            }
+        let media = segments.filter(|record| !record.gap && record.duration > 0);
+        let mut units = 0.0;
+        let rate = BitRate::of(
+            media
+                .inspect(|record| units += f64::from(record.units))
+                .map(|record| Sized {
+                    msn: record.msn.0,
+                    bits: record.bytes as f64 * 8.0,
+                    seconds: record.seconds(),
+                }),
+        );
+        let (mut peak, mut average) = (rate.peak, rate.average);
+        if rate.seconds < ENOUGH_S {
+            peak = peak.max(nominal as f64);
         }
-        let average = if seconds > 0.0 {
-            bits / seconds
-        } else {
-            nominal as f64
-        };
-        let peak = match peak > 0.0 {
-            true => peak,
-            false if peak_of_short > 0.0 => peak_of_short,
-            false => average,
-        };
-        let frame_rate = (init.kind() == TrackKind::Video && seconds > 0.0)
-            .then(|| nominal_rate(units / seconds));
+        if rate.seconds == 0.0 {
+            average = nominal as f64;
+        }
+        let frame_rate = (init.kind() == TrackKind::Video && rate.seconds > 0.0)
+            .then(|| nominal_rate(units / rate.seconds));
         Self {
             rendition: init.rendition,
             peak: peak.max(average).ceil() as u64,
             average: average.ceil() as u64,
+            i_frames: None,
             init,
             frame_rate,
         }
+    }
+
+    /// Measures its I-frames too, of which the multivariant playlist then tells.
+    pub fn with_i_frames<'a>(self, segments: impl Iterator<Item = &'a SegmentRecord>) -> Self {
+        let shown = segments.filter(|record| i_frames::has_one(record));
+        let rate = BitRate::of(shown.map(|record| Sized {
+            msn: record.msn.0,
+            bits: f64::from(record.first_unit_end) * 8.0,
+            seconds: record.seconds(),
+        }));
+        let is_video = self.init.kind() == TrackKind::Video;
+        let i_frames = (is_video && rate.seconds > 0.0)
+            .then(|| (rate.peak.ceil() as u64, rate.average.ceil() as u64));
+        Self { i_frames, ..self }
     }
 }
 
@@ -91,6 +107,8 @@ fn nominal_rate(measured: f64) -> f64 {
 pub enum Phase {
     /// `{rendition}/index.m3u8`.
     Live,
+    /// `{rendition}/dvr.m3u8`.
+    Dvr,
     /// `{rendition}/recording.m3u8`.
     Recorded,
 }
@@ -98,7 +116,7 @@ pub enum Phase {
 /// A multivariant playlist.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Multivariant {
-    /// Live or recorded.
+    /// Which playlists it leads to.
     pub phase: Phase,
     /// Every segment of every rendition starts with an IDR picture.
     pub independent: bool,
@@ -107,7 +125,7 @@ pub struct Multivariant {
 }
 
 impl Multivariant {
-    /// Writes it for `/v/{video}/index.m3u8`, for a screen of at most `max_height` lines. If no
+    /// Writes it for `/v/{video}/index.m3u8` or `dvr.m3u8`, for a screen of at most `max_height` lines. If no
     /// video rendition is that low, the lowest stays.
     pub fn render(&self, max_height: Option<u32>) -> String {
         let mut out = String::new();
@@ -137,10 +155,14 @@ impl Multivariant {
                 .iter()
                 .for_each(|video| self.write_variant(&mut out, video, audio)),
         }
+        videos
+            .iter()
+            .for_each(|video| write_i_frames(&mut out, video));
         out
     }
 
-    fn videos(&self, max_height: Option<u32>) -> Vec<&Variant> {
+    /// The video renditions for a screen of at most `max_height` lines, best first.
+    pub fn videos(&self, max_height: Option<u32>) -> Vec<&Variant> {
         let height = |variant: &Variant| variant.init.resolution.map_or(0, |(_, height)| height);
         let videos = || {
             self.variants
@@ -185,13 +207,14 @@ impl Multivariant {
     fn path(&self, rendition: RenditionId) -> String {
         match self.phase {
             Phase::Live => Resource::Live { rendition }.to_string(),
+            Phase::Dvr => Resource::Dvr { rendition }.to_string(),
             Phase::Recorded => Resource::Recording { rendition }.to_string(),
         }
     }
 
-    /// The multivariant playlist of a recording, from all records of the video in order. Of
+    /// The multivariant playlist of what is stored, from all records of the video in order. Of
     /// several initialisation segments of a rendition the last one with media describes it.
-    pub fn of_recording(inits: &[InitRecord], records: &[SegmentRecord]) -> Self {
+    pub fn of_stored(phase: Phase, inits: &[InitRecord], records: &[SegmentRecord]) -> Self {
         let mut names: Vec<RenditionId> = Vec::new();
         for init in inits {
             if !names.contains(&init.rendition) {
@@ -206,17 +229,36 @@ impl Multivariant {
                 let init = inits.iter().find(|init| {
                     (init.epoch, init.rendition, init.n) == (last.epoch, name, last.init)
                 })?;
-                let segments = media().filter(|record| record.rendition == name);
-                Some(Variant::measure(init.clone(), segments, 0))
+                let segments = || media().filter(|record| record.rendition == name);
+                let variant = Variant::measure(init.clone(), segments(), 0);
+                Some(variant.with_i_frames(segments()))
             })
             .collect();
         variants.sort_by_key(|variant| {
             std::cmp::Reverse(variant.init.resolution.map_or(0, |(_, height)| height))
         });
         Self {
-            phase: Phase::Recorded,
+            phase,
             independent: media().all(|r| r.independent),
             variants,
         }
     }
+}
+
+fn write_i_frames(out: &mut String, variant: &Variant) {
+    let Some((peak, average)) = variant.i_frames else {
+        return;
+    };
+    let _ = write!(
+        out,
+        "#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH={peak},AVERAGE-BANDWIDTH={average},CODECS=\"{}\"",
+        variant.init.codec,
+    );
+    if let Some((width, height)) = variant.init.resolution {
+        let _ = write!(out, ",RESOLUTION={width}x{height}");
+    }
+    let playlist = Resource::IFrames {
+        rendition: variant.rendition,
+    };
+    let _ = writeln!(out, ",URI=\"{playlist}\"");
 }

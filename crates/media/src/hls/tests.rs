@@ -3,7 +3,7 @@
 use weir_model::{Epoch, Msn, PartIndex, Skip, WallTime};
 
 use super::{
-    LivePlaylist, Multivariant,
+    LivePlaylist, Multivariant, dvr, i_frames,
     live::Report,
     multivariant::{Phase, Variant},
     recording,
@@ -30,6 +30,7 @@ fn record(msn: u64) -> SegmentRecord {
         pdt: WallTime(1_795_367_096_000 + 2000 * msn),
         bytes: 1000,
         units: 60,
+        first_unit_end: 400,
         gap: false,
         discontinuity: false,
         independent: true,
@@ -201,7 +202,7 @@ fn a_multivariant_playlist_of_a_recording() {
         of("audio", 32_000),
     ];
     assert_eq!(
-        Multivariant::of_recording(&inits, &records).render(None),
+        Multivariant::of_stored(Phase::Recorded, &inits, &records).render(None),
         r#"#EXTM3U
 #EXT-X-VERSION:9
 #EXT-X-INDEPENDENT-SEGMENTS
@@ -210,6 +211,72 @@ fn a_multivariant_playlist_of_a_recording() {
 source/recording.m3u8
 #EXT-X-STREAM-INF:BANDWIDTH=1128000,AVERAGE-BANDWIDTH=1128000,CODECS="avc1.64001f,mp4a.40.2",RESOLUTION=854x480,FRAME-RATE=30.000,AUDIO="audio"
 480p/recording.m3u8
+#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=1600,AVERAGE-BANDWIDTH=1600,CODECS="avc1.64001f",RESOLUTION=1280x720,URI="source/iframes.m3u8"
+#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=1600,AVERAGE-BANDWIDTH=1600,CODECS="avc1.64001f",RESOLUTION=854x480,URI="480p/iframes.m3u8"
+"#
+    );
+}
+
+#[test]
+fn what_is_stored_can_be_rewound_to_its_beginning() {
+    let later = |msn| SegmentRecord {
+        epoch: Epoch(4),
+        ..record(msn)
+    };
+    let mut back = later(3);
+    back.discontinuity = true;
+    // Segment 5 is on its way: the list ends before it.
+    let records = [gap(0), record(1), gap(2), back, later(4), later(6)];
+    let source = "source".parse().unwrap();
+    assert_eq!(
+        dvr(source, &records, false),
+        r#"#EXTM3U
+#EXT-X-VERSION:8
+#EXT-X-TARGETDURATION:4
+#EXT-X-MEDIA-SEQUENCE:1
+#EXT-X-MAP:URI="../3/source/init-0.mp4"
+#EXT-X-PROGRAM-DATE-TIME:2026-11-22T17:04:58.000Z
+#EXTINF:2.00000,
+../3/source/1.m4s
+#EXT-X-GAP
+#EXTINF:2.00000,
+../3/source/2.m4s
+#EXT-X-DISCONTINUITY
+#EXT-X-MAP:URI="../4/source/init-0.mp4"
+#EXT-X-PROGRAM-DATE-TIME:2026-11-22T17:05:02.000Z
+#EXTINF:2.00000,
+../4/source/3.m4s
+#EXTINF:2.00000,
+../4/source/4.m4s
+"#
+    );
+    let ended = dvr(source, &records, true);
+    assert!(ended.contains("TYPE:VOD\n") && ended.ends_with("#EXT-X-ENDLIST\n"));
+}
+
+#[test]
+fn i_frames_are_where_segments_begin() {
+    let headless = SegmentRecord {
+        first_unit_end: 0,
+        ..record(2)
+    };
+    assert_eq!(
+        i_frames("source".parse().unwrap(), &[record(1), headless], true),
+        r#"#EXTM3U
+#EXT-X-VERSION:8
+#EXT-X-PLAYLIST-TYPE:VOD
+#EXT-X-TARGETDURATION:4
+#EXT-X-MEDIA-SEQUENCE:1
+#EXT-X-I-FRAMES-ONLY
+#EXT-X-MAP:URI="../3/source/init-0.mp4"
+#EXT-X-PROGRAM-DATE-TIME:2026-11-22T17:04:58.000Z
+#EXTINF:2.00000,
+#EXT-X-BYTERANGE:400@0
+../3/source/1.m4s
+#EXT-X-GAP
+#EXTINF:2.00000,
+../3/source/2.m4s
+#EXT-X-ENDLIST
 "#
     );
 }

@@ -27,3 +27,19 @@ pub enum MediaAnswer {
     /// Not in memory: another epoch's, older than the window, a GAP, or never named.
     Gone,
 }
+
+/// Answer to a request for the chunks of a segment that may still grow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GrowthAnswer {
+    /// The chunks that there are beyond those asked from.
+    More {
+        /// In order; none if there is nothing new.
+        chunks: Vec<Bytes>,
+        /// The segment is complete with them.
+        complete: bool,
+    },
+    /// The segment is to come: ask again on each [`Output::Advanced`](super::Output::Advanced).
+    Wait,
+    /// Not in memory, or it became a GAP.
+    Gone,
+}

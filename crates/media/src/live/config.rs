@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use crate::framing::LadderRung;
+use crate::{framing::LadderRung, package::PartProfile};
 
 /// How a video is packaged and listed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LiveConfig {
+    /// How long parts are.
+    pub parts: PartProfile,
     /// How much of the video the live playlists list.
     pub window: Duration,
     /// How long the video stays live after its encoder went away.
@@ -20,9 +22,10 @@ pub struct LiveConfig {
 }
 
 impl Default for LiveConfig {
-    /// A window of 60 s, 30 s to reconnect, and no ladder.
+    /// Standard parts, a window of 60 s, 30 s to reconnect, and no ladder.
     fn default() -> Self {
         Self {
+            parts: PartProfile::default(),
             window: Duration::from_secs(60),
             reconnect_window: Duration::from_secs(30),
             lag_limit: Duration::from_millis(1500),

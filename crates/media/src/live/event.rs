@@ -68,6 +68,8 @@ pub enum Warning {
     AudioMissing,
     /// A transcoded rendition was lost or fell behind.
     TranscoderBehind,
+    /// The machine cannot make all renditions in time.
+    RungShed,
     /// The encoder sent nothing for a while.
     Stalled,
 }
@@ -81,6 +83,7 @@ impl fmt::Display for Warning {
             Self::VideoMissing => "Video stopped while audio went on.",
             Self::AudioMissing => "Audio stopped while video went on.",
             Self::TranscoderBehind => "A lower quality is missing for a while: this machine's transcoder was lost or fell behind.",
+            Self::RungShed => "This machine is too slow for all qualities: the best of those it makes were left out for a while.",
             Self::Stalled => "Nothing came from the encoder for some seconds: check its connection.",
         })
     }

@@ -124,9 +124,9 @@ impl Live {
     ///
     /// A picture is dated by its presentation: the first one was taken when it came, at the latest.
     fn start(&mut self, now: WallTime, from: Timestamp, first: Option<Unit>) {
-        let composition = first
-            .as_ref()
-            .map_or(0, |unit| (unit.pts.0 - unit.dts.0).clamp(0, LONGEST_SEGMENT));
+        let composition = first.as_ref().map_or(0, |unit| {
+            (unit.pts.0 - unit.dts.0).clamp(0, LONGEST_SEGMENT)
+        });
         if self.started_at.is_none() && self.schedule.next() == self.first {
             let ms = composition / Timestamp::from_ms(1).0;
             self.context.anchor = now.minus(Duration::from_millis(ms.unsigned_abs()));

@@ -10,7 +10,6 @@ use super::{
     rendition::{Rendition, scale},
 };
 use crate::{
-    codec::aac::SAMPLES_PER_FRAME,
     fmp4,
     package::{
         Cut, PartTarget,
@@ -296,10 +295,12 @@ impl Live {
                 .get(intervals.len() / 2)
                 .map(|&median| (median, TIMESCALE)),
         );
-        if let Some(audio) = &self.intake.audio {
-            frames.push((SAMPLES_PER_FRAME, fmp4::timescale(audio)));
+        if let Some(audio) = &self.intake.audio
+            && let Some(samples) = audio.usual_audio_samples()
+        {
+            frames.push((samples, fmp4::timescale(audio)));
         }
-        let target = PartTarget::choose(&frames);
+        let target = PartTarget::choose(self.config.parts, &frames);
         self.context.part_target = Some(target);
         for rendition in &mut self.renditions {
             rendition.set_part_target(target);

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     fmp4,
-    package::{Part, PartTarget, TrackPackager, segmenter::LONGEST_SEGMENT},
+    package::{Part, PartProfile, PartTarget, TrackPackager, segmenter::LONGEST_SEGMENT},
     record::{InitRecord, PartRecord, SegmentRecord},
     unit::{TIMESCALE, TrackConfig, TrackKind, Unit},
 };
@@ -38,6 +38,8 @@ pub(super) struct Context {
     pub(super) epoch: Epoch,
     /// Wall-clock time of media time 0.
     pub(super) anchor: WallTime,
+    /// What PART-TARGET is chosen by.
+    pub(super) parts: PartProfile,
     /// PART-TARGET, once it is chosen.
     pub(super) part_target: Option<PartTarget>,
 }
@@ -228,6 +230,7 @@ impl Rendition {
             pdt: context.anchor,
             bytes: 0,
             units: 0,
+            first_unit_end: 0,
             gap: false,
             discontinuity: slot.discontinuity,
             independent: true,
@@ -260,6 +263,7 @@ impl Rendition {
                 open.record.start = part.start;
                 open.record.composition_offset = part.composition_offset;
                 open.record.independent = part.starts_independent;
+                open.record.first_unit_end = part.first_unit_end;
                 let shown = part.start + u64::from(part.composition_offset);
                 open.record.pdt = after(open.record.pdt, shown, open.record.timescale);
             }

@@ -9,7 +9,10 @@ use super::{
     Live, Phase,
     event::{Output, Warning},
 };
-use crate::{package::segmenter::SEGMENT, unit::TIMESCALE};
+use crate::{
+    package::segmenter::SEGMENT,
+    unit::{TIMESCALE, TrackKind},
+};
 
 /// Length of a GAP segment of an encoder that is away.
 const GAP: Duration = Duration::from_secs(2);
@@ -133,12 +136,14 @@ impl Live {
                     break;
                 }
                 let last = end.cut_short || rendition.stops == Some(slot.msn.next());
-                if awaited && last {
+                // Sound that stopped within the segment was heard until then.
+                let broke_off = rendition.kind == TrackKind::Audio && rendition.open.is_some();
+                if awaited && !last {
+                    behind.push(rendition.id);
+                }
+                if awaited && (last || broke_off) {
                     rendition.finish(slot, None, *context, outputs);
                 } else {
-                    if awaited {
-                        behind.push(rendition.id);
-                    }
                     rendition.close_gap(slot, *context, outputs);
                 }
             }

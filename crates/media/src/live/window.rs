@@ -4,7 +4,7 @@ use bytes::Bytes;
 use weir_model::{Epoch, Msn, PartIndex, PlaylistPosition, RenditionId, Skip};
 
 use super::{
-    Live, MediaAnswer, Phase, PlaylistAnswer, State, Status,
+    GrowthAnswer, Live, MediaAnswer, Phase, PlaylistAnswer, State, Status,
     rendition::{Rendition, Segment},
 };
 use crate::{
@@ -165,6 +165,36 @@ impl Live {
         }
     }
 
+    /// The chunks of a segment from the `from`th on, while it grows. One that comes after the
+    /// segment that grows now is to come too: a DASH player counts by the clock, which may be a
+    /// little ahead of the encoder.
+    pub fn growth(
+        &self,
+        epoch: Epoch,
+        rendition: RenditionId,
+        msn: Msn,
+        from: usize,
+    ) -> GrowthAnswer {
+        if let Some((rendition, segment)) = self.held(epoch, rendition, msn) {
+            // Chunks of a GAP stay taken, but its segment is never served.
+            if segment.record.gap {
+                return GrowthAnswer::Gone;
+            }
+            return GrowthAnswer::More {
+                chunks: segment.chunks.iter().skip(from).cloned().collect(),
+                complete: msn < rendition.next,
+            };
+        }
+        let asked = self.renditions.iter().find(|r| r.id == rendition);
+        let hinted = asked.and_then(|rendition| self.hint(rendition));
+        let to_come = hinted.is_some_and(|(next, _)| msn == next || msn == next.next());
+        if epoch == self.context.epoch && to_come {
+            GrowthAnswer::Wait
+        } else {
+            GrowthAnswer::Gone
+        }
+    }
+
     /// A part, or the word that it is to come.
     pub fn part(
         &self,
@@ -212,6 +242,11 @@ impl Live {
         }
     }
 
+    /// Declared PART-TARGET in seconds.
+    pub fn part_target_s(&self) -> f64 {
+        self.part_target().seconds()
+    }
+
     /// State, counters and warnings.
     pub fn status(&self) -> Status {
         Status {
@@ -219,6 +254,7 @@ impl Live {
             started_at: self.started_at,
             repairs: self.repairs,
             warnings: self.warnings.clone(),
+            shed: self.shed.clone(),
             renditions: self.renditions.iter().map(Rendition::status).collect(),
         }
     }

@@ -5,13 +5,14 @@
 //! - `world`: the clock, the events, and what `Live` asks for
 //! - `viewer`: reads each playlist and remembers what it saw; most invariants live here
 //! - `playlist`: a playlist reader of its own, so that the writer is not its own judge
-//! - `steady`, `trouble`, `positions`: the tests
+//! - `steady`, `trouble`, `positions`, `shed`: the tests
 
 #![allow(clippy::unwrap_used, reason = "a test fails where it panics")]
 
 mod encoder;
 mod playlist;
 mod positions;
+mod shed;
 mod steady;
 mod trouble;
 mod viewer;

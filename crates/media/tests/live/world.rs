@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use bytes::Bytes;
 use weir_media::{
     fmp4::read,
-    framing::LadderRung,
+    framing::{EncoderChoice, LadderRung, RungState, VideoCodec},
     live::{Live, LiveConfig, Output, Restored, Warning},
     record::{InitRecord, SegmentRecord},
     unit::{Media, Timestamp, TrackConfig, Unit},
@@ -30,8 +30,19 @@ pub(crate) enum Event {
     End,
     Reserved(Msn),
     /// Of the transcoder child with this number.
-    Transcoded(usize, RenditionId, Media),
+    Transcoded(usize, RenditionId, Answer),
     KillTranscoder,
+    /// The transcoder leaves its rungs out.
+    Shed,
+    /// From the next segment on, it makes them again.
+    Return,
+}
+
+/// What a transcoder says of a rung.
+#[derive(Clone, Debug)]
+pub(crate) enum Answer {
+    Media(Media),
+    Changed(RungState, Timestamp),
 }
 
 pub(crate) struct World {
@@ -71,6 +82,10 @@ pub(crate) fn rung() -> LadderRung {
         id: "480p".parse().unwrap(),
         height: 480,
         bitrate_kbps: 1200,
+        fast_bitrate_kbps: 1200,
+        codec: VideoCodec::H264,
+        encoder: EncoderChoice::Auto,
+        preset: None,
     }
 }
 
@@ -169,9 +184,26 @@ impl World {
                 self.journal.reserved = self.journal.reserved.max(msn);
                 self.live.reserved(now, msn);
             }
-            Event::Transcoded(child, rendition, media) => {
+            Event::Transcoded(child, rendition, answer) => {
                 if self.transcoders[child].alive {
-                    self.live.push_rendition(now, rendition, media);
+                    match answer {
+                        Answer::Media(media) => self.live.push_rendition(now, rendition, media),
+                        Answer::Changed(state, at) => {
+                            self.live.rung_changed(now, rendition, state, at);
+                        }
+                    }
+                }
+            }
+            Event::Shed => {
+                if let Some(child) = self.running {
+                    let said = self.transcoders[child].shed();
+                    self.say(child, said);
+                }
+            }
+            Event::Return => {
+                if let Some(child) = self.running {
+                    let child = &mut self.transcoders[child];
+                    child.returns = !child.made;
                 }
             }
             Event::KillTranscoder => {
@@ -265,11 +297,14 @@ impl World {
 
     fn transcode(&mut self, media: Option<(Media, bool)>) {
         let Some(child) = self.running else { return };
-        for (rendition, media) in self.transcoders[child].feed(media) {
-            self.schedule(
-                self.transcode_ms,
-                Event::Transcoded(child, rendition, media),
-            );
+        let said = self.transcoders[child].feed(media);
+        self.say(child, said);
+    }
+
+    fn say(&mut self, child: usize, said: Vec<(RenditionId, Answer)>) {
+        for (rendition, answer) in said {
+            let event = Event::Transcoded(child, rendition, answer);
+            self.schedule(self.transcode_ms, event);
         }
     }
 
@@ -330,6 +365,8 @@ struct Transcoder {
     rungs: Vec<LadderRung>,
     source: Option<TrackConfig>,
     alive: bool,
+    made: bool,
+    returns: bool,
     reorder: VecDeque<(Unit, bool)>,
 }
 
@@ -339,11 +376,22 @@ impl Transcoder {
             rungs,
             source: None,
             alive: true,
+            made: true,
+            returns: false,
             reorder: VecDeque::new(),
         }
     }
 
-    fn feed(&mut self, media: Option<(Media, bool)>) -> Vec<(RenditionId, Media)> {
+    fn shed(&mut self) -> Vec<(RenditionId, Answer)> {
+        self.made = false;
+        self.returns = false;
+        let at = self.reorder.front();
+        let at = at.map_or_else(Timestamp::default, |(unit, _)| unit.pts);
+        let shed = |rung: &LadderRung| (rung.id, Answer::Changed(RungState::Shed, at));
+        self.rungs.iter().map(shed).collect()
+    }
+
+    fn feed(&mut self, media: Option<(Media, bool)>) -> Vec<(RenditionId, Answer)> {
         let depth = if media.is_some() { 4 } else { 0 };
         let mut out = Vec::new();
         match media {
@@ -351,7 +399,8 @@ impl Transcoder {
                 assert!(self.source.is_none(), "a transcoder has one source");
                 self.source = Some(config);
                 for rung in &self.rungs {
-                    out.push((rung.id, Media::Config(encoder::avc(rung.height))));
+                    let config = Media::Config(encoder::avc(rung.height));
+                    out.push((rung.id, Answer::Media(config)));
                 }
             }
             Some((Media::Unit(unit), cut)) => {
@@ -367,7 +416,12 @@ impl Transcoder {
                 break;
             };
             let dts = Timestamp(unit.pts.0);
-            for rung in &self.rungs {
+            let returns = cut && std::mem::take(&mut self.returns);
+            self.made |= returns;
+            for rung in self.rungs.iter().filter(|_| self.made) {
+                if returns {
+                    out.push((rung.id, Answer::Changed(RungState::Made, unit.pts)));
+                }
                 let data = unit.data.clone();
                 let unit = Unit {
                     dts,
@@ -375,7 +429,7 @@ impl Transcoder {
                     data,
                     ..unit
                 };
-                out.push((rung.id, Media::Unit(unit)));
+                out.push((rung.id, Answer::Media(Media::Unit(unit))));
             }
         }
         out

@@ -47,7 +47,7 @@ impl RunningPop {
         let address = listener.local_addr().unwrap();
         let (shutdown, asked) = oneshot::channel();
         let thread = std::thread::spawn(move || {
-            runtime.block_on(pop.serve(listener, async {
+            runtime.block_on(pop.serve(listener, None, async {
                 let _ = asked.await;
             }));
         });

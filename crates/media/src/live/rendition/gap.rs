@@ -7,12 +7,10 @@ use bytes::Bytes;
 use super::{Context, Rendition, Segment, after, scale};
 use crate::{
     live::{event::Output, schedule::Slot},
+    package::PartTarget,
     record::{PartRecord, SegmentRecord},
     unit::TIMESCALE,
 };
-
-/// Parts of a GAP are as long as others.
-const GAP_PART_MS: u64 = 333;
 
 impl Rendition {
     /// Closes the segment of `slot` as a GAP. Parts that came to be stay.
@@ -41,7 +39,9 @@ impl Rendition {
         record.gap = true;
         let mut missing = end.saturating_sub(start).saturating_sub(record.duration);
         record.duration += missing;
-        let longest = GAP_PART_MS * u64::from(timescale) / 1000;
+        let target = context.part_target;
+        let target = target.unwrap_or(PartTarget::of(context.parts));
+        let longest = target.gap_ms() * u64::from(timescale) / 1000;
         while missing > 0 {
             let duration = missing.min(longest) as u32;
             missing -= u64::from(duration);
@@ -70,6 +70,7 @@ impl Rendition {
             duration: scaled(like.duration),
             bytes: 0,
             units: 0,
+            first_unit_end: 0,
             gap: true,
             independent: true,
             parts: Vec::new(),

@@ -3,6 +3,7 @@
 //! From the socket inwards, then out again to viewers:
 //!
 //! - [`rtmp`]: the listener that encoders push to
+//! - [`srt`]: the other listener that encoders push to
 //! - [`registry`]: which videos are on air, and who may push to them
 //! - [`broadcast`]: one video on air: a sans-IO [`weir_media::live::Live`] and what it asks for
 //! - [`transcode`]: the transcoder child process of a broadcast
@@ -29,5 +30,6 @@ pub mod origin;
 pub mod registry;
 pub mod rtmp;
 pub mod spool;
+pub mod srt;
 pub mod store;
 pub mod transcode;

@@ -30,6 +30,8 @@ pub struct Metrics {
     pub spans_stored: Counter,
     /// Transcoder children that died while they were needed.
     pub transcoders_lost: Counter,
+    /// Times that a transcoder left out a rendition because the machine was too slow.
+    pub rungs_shed: Counter,
     /// Units not handed to a transcoder because it was behind or away.
     pub transcoder_units_dropped: Counter,
     /// Requests that wait for a playlist position or a part.
@@ -84,6 +86,11 @@ impl Metrics {
                 "transcoders_lost",
                 "Transcoders that died",
                 &all.transcoders_lost,
+            ),
+            (
+                "rungs_shed",
+                "Times that a rendition was left out for lack of time",
+                &all.rungs_shed,
             ),
             (
                 "transcoder_units_dropped",

@@ -19,13 +19,15 @@ use std::{
     time::Duration,
 };
 
-use axum::Router;
+use axum::{Router, serve::ListenerExt};
 use object_store::local::LocalFileSystem;
 use prometheus_client::registry::Registry as Registered;
 use thiserror::Error;
 use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_rustls::rustls::ServerConfig;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
+pub use weir_media::package::PartProfile;
 use weir_media::{framing::LadderRung, live::LiveConfig};
 
 use crate::{
@@ -38,8 +40,9 @@ use crate::{
     keys::{OperatorToken, OperatorTokenError},
     metrics::Metrics,
     registry::{Registry, RegistryError},
-    rtmp,
+    rtmp::{self, Claims},
     spool::Spool,
+    srt,
     store::{SqliteMeta, StoreError},
 };
 
@@ -57,12 +60,20 @@ pub struct Config {
     pub operator: SocketAddr,
     /// Where encoders push.
     pub rtmp: SocketAddr,
+    /// Where encoders push over TLS, and what they are shown.
+    pub rtmps: Option<(SocketAddr, Arc<ServerConfig>)>,
+    /// Where encoders push over SRT.
+    pub srt: srt::Config,
     /// The built web app, if there is one.
     pub www: Option<PathBuf>,
     /// The transcoder's executable; without one, only the source is offered.
     pub transcoder: Option<PathBuf>,
+    /// What it is to make of a source that is taller, best first.
+    pub ladder: Vec<LadderRung>,
     /// How long a broadcast waits for an encoder that went away.
     pub reconnect_window: Duration,
+    /// How long parts are.
+    pub parts: PartProfile,
 }
 
 impl Config {
@@ -74,24 +85,26 @@ impl Config {
             viewer: any_port,
             operator: any_port,
             rtmp: any_port,
+            rtmps: None,
+            srt: srt::Config {
+                address: any_port,
+                latency: Duration::from_millis(120),
+                passphrase: None,
+            },
             www: None,
             transcoder: None,
+            ladder: LadderRung::standard(),
             reconnect_window: Duration::from_secs(30),
+            parts: PartProfile::default(),
         }
     }
 
-    /// Packaging and ladder: one rung of 480 lines next to the source.
+    /// Packaging and ladder.
     fn live(&self) -> LiveConfig {
-        let rung = |id: &str| {
-            id.parse().ok().map(|id| LadderRung {
-                id,
-                height: 480,
-                bitrate_kbps: 1200,
-            })
-        };
         LiveConfig {
+            parts: self.parts,
             reconnect_window: self.reconnect_window,
-            ladder: rung("480p").into_iter().collect(),
+            ladder: self.ladder.clone(),
             ..LiveConfig::default()
         }
     }
@@ -158,15 +171,27 @@ pub struct Listeners {
     viewer: (TcpListener, SocketAddr),
     operator: (TcpListener, SocketAddr),
     rtmp: (TcpListener, SocketAddr),
+    rtmps: Option<(TcpListener, SocketAddr, Arc<ServerConfig>)>,
+    srt: srt::Listener,
 }
 
 impl Listeners {
     /// Opens all sockets or none.
     pub async fn bind(config: &Config) -> Result<Self, BindError> {
+        let rtmps = match &config.rtmps {
+            Some((address, tls)) => {
+                let (listener, address) = bind("RTMPS", "--rtmps", *address).await?;
+                Some((listener, address, tls.clone()))
+            }
+            None => None,
+        };
         Ok(Self {
             viewer: bind("the viewer plane", "--listen", config.viewer).await?,
             operator: bind("the operator plane", "--operator", config.operator).await?,
             rtmp: bind("RTMP", "--rtmp", config.rtmp).await?,
+            rtmps,
+            srt: srt::bind(&config.srt)
+                .map_err(|source| refused("SRT", "--srt", config.srt.address, source))?,
         })
     }
 
@@ -188,19 +213,28 @@ async fn bind(
     };
     bound
         .await
-        .map_err(|source: io::Error| match source.kind() {
-            io::ErrorKind::AddrInUse => BindError::InUse {
-                what,
-                option,
-                address,
-            },
-            _ => BindError::Refused {
-                what,
-                option,
-                address,
-                source,
-            },
-        })
+        .map_err(|source| refused(what, option, address, source))
+}
+
+fn refused(
+    what: &'static str,
+    option: &'static str,
+    address: SocketAddr,
+    source: io::Error,
+) -> BindError {
+    match source.kind() {
+        io::ErrorKind::AddrInUse => BindError::InUse {
+            what,
+            option,
+            address,
+        },
+        _ => BindError::Refused {
+            what,
+            option,
+            address,
+            source,
+        },
+    }
 }
 
 /// A running origin.
@@ -208,6 +242,8 @@ pub struct Origin {
     viewer: SocketAddr,
     operator: SocketAddr,
     rtmp: SocketAddr,
+    rtmps: Option<SocketAddr>,
+    srt: SocketAddr,
     operator_token_file: PathBuf,
     registry: Registry,
     statistics: Statistics,
@@ -268,7 +304,11 @@ impl Origin {
             viewer,
             operator,
             rtmp,
+            rtmps,
+            srt,
         } = listeners;
+        let srt_address = srt.local_addr();
+        let rtmps_address = rtmps.as_ref().map(|(_, address, _)| *address);
         let app = App::from(Parts {
             registry: registry.clone(),
             meta: videos.clone(),
@@ -283,23 +323,38 @@ impl Origin {
             registered,
             shutdown: shutdown.clone(),
         });
-        let servers = vec![
+        let claims = Arc::new(Claims::default());
+        let encoders = |listener, tls| {
+            tokio::spawn(rtmp::serve(
+                listener,
+                tls,
+                Arc::new(registry.clone()),
+                claims.clone(),
+                shutdown.clone(),
+            ))
+        };
+        let mut servers = vec![
             serve(
                 viewer.0,
                 http::viewer::router(app.clone()),
                 shutdown.clone(),
             ),
             serve(operator.0, http::operator::router(app), shutdown.clone()),
-            tokio::spawn(rtmp::serve(
-                rtmp.0,
-                Arc::new(registry.clone()),
-                shutdown.clone(),
-            )),
+            encoders(rtmp.0, None),
         ];
+        servers.push(tokio::spawn(srt::serve(
+            srt,
+            Arc::new(registry.clone()),
+            claims.clone(),
+            shutdown.clone(),
+        )));
+        servers.extend(rtmps.map(|(listener, _, tls)| encoders(listener, Some(tls))));
         Ok(Self {
             viewer: viewer.1,
             operator: operator.1,
             rtmp: rtmp.1,
+            rtmps: rtmps_address,
+            srt: srt_address,
             operator_token_file,
             registry,
             statistics,
@@ -325,6 +380,17 @@ impl Origin {
     /// Where encoders push: `rtmp://host:port/live`.
     pub fn rtmp_url(&self) -> String {
         rtmp_url(self.rtmp)
+    }
+
+    /// Where encoders push over TLS: `rtmps://host:port/live`.
+    pub fn rtmps_url(&self) -> Option<String> {
+        let address = self.rtmps?;
+        Some(format!("rtmps://{address}/{}", rtmp::APP))
+    }
+
+    /// Where encoders push over SRT, with their stream key in the stream id: `srt://host:port`.
+    pub fn srt_url(&self) -> String {
+        format!("srt://{}", self.srt)
     }
 
     /// The file that holds the operator token.
@@ -365,6 +431,10 @@ impl Origin {
 fn serve(listener: TcpListener, router: Router, shutdown: CancellationToken) -> JoinHandle<()> {
     tokio::spawn(async move {
         let asked = shutdown.cancelled_owned();
+        // Chunks of a growing segment must not wait for each other.
+        let listener = listener.tap_io(|stream| {
+            let _ = stream.set_nodelay(true);
+        });
         if let Err(e) = axum::serve(listener, router)
             .with_graceful_shutdown(asked)
             .await

@@ -31,6 +31,9 @@ pub(crate) struct ServeArgs {
     /// Where viewers connect.
     #[arg(long, default_value = "127.0.0.1:8080")]
     pub(crate) listen: SocketAddr,
+    /// Where viewers connect over HTTPS.
+    #[arg(long, value_name = "ADDRESS", requires = "tls_certificate")]
+    pub(crate) https: Option<SocketAddr>,
     /// The edge module [default: looked for next to the executable and in target/wasm].
     #[arg(long, value_name = "FILE")]
     pub(crate) edge_module: Option<PathBuf>,
@@ -55,6 +58,18 @@ pub(crate) struct OriginArgs {
     /// Where encoders push.
     #[arg(long, default_value = "127.0.0.1:1935")]
     pub(crate) rtmp: SocketAddr,
+    /// Where encoders push over TLS.
+    #[arg(long, value_name = "ADDRESS", requires = "tls_certificate")]
+    pub(crate) rtmps: Option<SocketAddr>,
+    /// Where encoders push over SRT (UDP).
+    #[arg(long, default_value = "127.0.0.1:9000")]
+    pub(crate) srt: SocketAddr,
+    /// How long a packet that was lost on the way over SRT may take to be sent again.
+    #[arg(long, default_value = "120ms", value_parser = duration, value_name = "DURATION")]
+    pub(crate) srt_latency: Duration,
+    /// A file with the passphrase that SRT encoders have to encrypt with.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) srt_passphrase_file: Option<PathBuf>,
     /// Where the operator's API listens. Keep it off the open internet.
     #[arg(long, default_value = "127.0.0.1:8081")]
     pub(crate) operator: SocketAddr,
@@ -64,20 +79,45 @@ pub(crate) struct OriginArgs {
     /// The transcoder [default: weir-transcode next to the executable].
     #[arg(long, value_name = "FILE")]
     pub(crate) transcoder: Option<PathBuf>,
-    /// What is offered next to the source.
-    #[arg(long, value_enum, default_value_t = Ladder::Standard)]
+    /// What is offered next to the source: `standard`, `none`, or a file (see docs/ladder.md).
+    #[arg(long, default_value = "standard", value_name = "LADDER")]
     pub(crate) ladder: Ladder,
+    /// How long parts are: what viewers are behind, against what they ask for.
+    #[arg(long, value_enum, default_value_t = Parts::Standard)]
+    pub(crate) parts: Parts,
     /// How long a broadcast waits for an encoder that went away, such as 30s or 2m.
     #[arg(long, default_value = "30s", value_parser = duration)]
     pub(crate) reconnect_window: Duration,
+    #[command(flatten)]
+    pub(crate) certificate: CertificateArgs,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Ladder {
-    /// A rendition of 480 lines for a source that has more.
+    /// Renditions of 2160 lines and less, as many as the source is taller than.
     Standard,
     /// Nothing; no transcoder runs.
     None,
+    /// What a file says.
+    File(PathBuf),
+}
+
+impl From<OsString> for Ladder {
+    fn from(named: OsString) -> Self {
+        match named.to_str() {
+            Some("standard") => Self::Standard,
+            Some("none") => Self::None,
+            _ => Self::File(named.into()),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Parts {
+    /// A third of a second.
+    Standard,
+    /// A fifth of a second.
+    Fast,
 }
 
 #[derive(Debug, Args)]
@@ -88,12 +128,27 @@ pub(crate) struct PopArgs {
     /// Where viewers connect.
     #[arg(long, default_value = "127.0.0.1:8080")]
     pub(crate) listen: SocketAddr,
+    /// Where viewers connect over HTTPS.
+    #[arg(long, value_name = "ADDRESS", requires = "tls_certificate")]
+    pub(crate) https: Option<SocketAddr>,
     /// The edge module [default: looked for next to the executable and in target/wasm].
     #[arg(long, value_name = "FILE")]
     pub(crate) edge_module: Option<PathBuf>,
     /// What the origin knows this point of presence by.
     #[arg(long, default_value = "local")]
     pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) certificate: CertificateArgs,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct CertificateArgs {
+    /// The certificate chain in PEM, the server's own first; read again when it changes.
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_certificate: Option<PathBuf>,
+    /// The certificate's private key in PEM.
+    #[arg(long, value_name = "FILE", requires = "tls_certificate")]
+    pub(crate) tls_key: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -4,9 +4,11 @@
 //! - [`lookup`]: where things are that nobody named
 //! - [`serve`], [`origin`], [`pop`]: one assembly per role
 //! - [`transcode`], [`openapi`]: two small ones
+//! - [`certificate`]: what HTTPS and RTMPS show
 //! - [`heap`]: the one call to the C library
 //! - [`shutdown`]: how a role is asked to end
 
+mod certificate;
 mod cli;
 mod heap;
 mod lookup;

@@ -12,15 +12,16 @@ use tokio::sync::oneshot;
 use weir_origin::origin::{Listeners, Origin};
 use weir_pop::Pop;
 
-use crate::{cli::ServeArgs, lookup, origin, pop, shutdown};
+use crate::{certificate::Certificate, cli::ServeArgs, lookup, origin, pop::Doors, shutdown};
 
 /// Runs both until asked to end: viewers are let go first, then encoders.
 pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
     let asked = shutdown::asked()?;
     let module = lookup::edge_module(args.edge_module)?;
     let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let config = origin::config(args.origin, any_port)?;
-    let for_viewers = pop::bind(args.listen).await?;
+    let certificate = Certificate::named(args.origin.certificate.clone())?;
+    let config = origin::config(args.origin, any_port, certificate.as_ref()).await?;
+    let doors = Doors::open(args.listen, args.https, certificate.as_ref()).await?;
     let listeners = Listeners::bind(&config).await?;
 
     let behind = format!("http://{}", listeners.viewer_address());
@@ -29,16 +30,14 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
     let pop = Pop::load(weir_pop::Config::new(behind, module), &mut registry)?;
     let origin = Origin::start(config, listeners, registry).await?;
 
-    let viewer = for_viewers
-        .local_addr()
-        .context("the viewers' socket has no address")?;
+    let (viewer, https) = doors.addresses();
     let (drain, drained) = oneshot::channel::<()>();
     let serving = tokio::spawn(async move {
         // A sender that is gone asks for the same.
-        pop.serve(for_viewers, async { drained.await.unwrap_or_default() })
-            .await;
+        let drained = async { drained.await.unwrap_or_default() };
+        doors.serve(&pop, drained).await;
     });
-    announce(viewer, &origin)?;
+    announce(viewer, https, &origin)?;
     asked.await;
     drop(drain);
     // Requests that wait for a position are let go by the origin's own drain.
@@ -47,11 +46,18 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
 }
 
 /// Says on stdout, in one JSON line, that connections are taken and where.
-pub(crate) fn announce(viewer: SocketAddr, origin: &Origin) -> anyhow::Result<()> {
+pub(crate) fn announce(
+    viewer: SocketAddr,
+    https: Option<SocketAddr>,
+    origin: &Origin,
+) -> anyhow::Result<()> {
     let ready = json!({
         "viewer": format!("http://{viewer}"),
+        "viewer_https": https.map(|address| format!("https://{address}")),
         "operator": format!("http://{}", origin.operator_address()),
         "rtmp": origin.rtmp_url(),
+        "rtmps": origin.rtmps_url(),
+        "srt": origin.srt_url(),
         "operator_token_file": origin.operator_token_file(),
     });
     let mut out = std::io::stdout().lock();

@@ -8,7 +8,8 @@ use std::{
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 use weir_media::{
-    hls::{Multivariant, recording},
+    dash::{Manifest, Presentation},
+    hls::{Multivariant, dvr, i_frames, multivariant::Phase, recording},
     record::{InitRecord, SegmentRecord},
     span::{self, Span},
     unit::TrackKind,
@@ -260,22 +261,57 @@ impl Shelf {
             .map(InitRecord::kind)
     }
 
-    /// The multivariant playlist of the recording for screens of up to `max_height` lines; `None`
-    /// if nothing was recorded.
-    pub fn multivariant(&self, max_height: Option<u32>) -> Option<String> {
+    /// The multivariant playlist of what is stored, leading to recordings' playlists or to those
+    /// for rewinding, for screens of up to `max_height` lines; `None` if nothing is stored.
+    pub fn multivariant(&self, phase: Phase, max_height: Option<u32>) -> Option<String> {
         let contents = self.lock();
-        let multivariant = Multivariant::of_recording(&contents.inits, &contents.segments);
+        let multivariant = Multivariant::of_stored(phase, &contents.inits, &contents.segments);
         (!multivariant.variants.is_empty()).then(|| multivariant.render(max_height))
     }
 
     /// A media playlist of the recording; `None` if the video has no such rendition.
     pub fn recording(&self, rendition: RenditionId) -> Option<String> {
         let contents = self.lock();
-        let known = contents
-            .inits
-            .iter()
-            .any(|init| init.rendition == rendition);
-        known.then(|| recording(rendition, &contents.segments))
+        contents
+            .knows(rendition)
+            .then(|| recording(rendition, &contents.segments))
+    }
+
+    /// A media playlist of all that is stored so far; `None` if the video has no such rendition.
+    pub fn dvr(&self, rendition: RenditionId) -> Option<String> {
+        let contents = self.lock();
+        contents
+            .knows(rendition)
+            .then(|| dvr(rendition, &contents.segments, contents.ended))
+    }
+
+    /// The I-frames of all that is stored so far; `None` if the video has no such rendition.
+    pub fn i_frames(&self, rendition: RenditionId) -> Option<String> {
+        let contents = self.lock();
+        contents
+            .knows(rendition)
+            .then(|| i_frames(rendition, &contents.segments, contents.ended))
+    }
+
+    /// The DASH manifest of all that is stored so far; `None` if there is no media.
+    /// `part_target` in seconds is told as long as the video goes on.
+    pub fn manifest(&self, part_target: Option<f64>, max_height: Option<u32>) -> Option<String> {
+        let contents = self.lock();
+        let presentation = match part_target {
+            Some(part_target) if !contents.ended => Presentation::Live { part_target },
+            _ => Presentation::Recorded,
+        };
+        let manifest = Manifest {
+            presentation,
+            inits: &contents.inits,
+            records: &contents.segments[..contents.settled()],
+        };
+        manifest.render(max_height)
+    }
+
+    /// Whether nothing more will be entered but spans.
+    pub fn has_ended(&self) -> bool {
+        self.lock().ended
     }
 
     fn lock(&self) -> MutexGuard<'_, Contents> {
@@ -352,6 +388,10 @@ impl Contents {
         let reached = newest.into_values().min().unwrap_or_default();
         self.segments
             .partition_point(|record| record.msn <= reached)
+    }
+
+    fn knows(&self, rendition: RenditionId) -> bool {
+        self.inits.iter().any(|init| init.rendition == rendition)
     }
 
     fn of_msn(&self, msn: Msn) -> impl Iterator<Item = &SegmentRecord> {

@@ -22,6 +22,7 @@ pub fn open(broadcast: Arc<Broadcast>) -> mpsc::Sender<FromEncoder> {
 
 async fn run(broadcast: Arc<Broadcast>, mut receiver: mpsc::Receiver<FromEncoder>) {
     let _turn = broadcast.turn.lock().await;
+    let before = broadcast.encoder_repairs();
     let mut state = broadcast.state();
     broadcast.publish();
     loop {
@@ -32,9 +33,7 @@ async fn run(broadcast: Arc<Broadcast>, mut receiver: mpsc::Receiver<FromEncoder
         };
         match received {
             Some(FromEncoder::Media(media)) => broadcast.push(media),
-            Some(FromEncoder::Repaired(repairs)) => {
-                tracing::debug!(video = %broadcast.video(), ?repairs, "timestamps repaired");
-            }
+            Some(FromEncoder::Repaired(repairs)) => broadcast.note_repairs(before + repairs),
             Some(FromEncoder::Ended(_)) | None => break,
         }
     }

@@ -27,11 +27,15 @@ use bytes::Bytes;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
+use weir_ingest::repair::Repairs;
 use weir_media::{
-    framing::LadderJob,
-    live::{Live, LiveConfig, MediaAnswer, Output, PlaylistAnswer, Restored, State, Status},
+    framing::{LadderJob, RungState},
+    live::{
+        GrowthAnswer, Live, LiveConfig, MediaAnswer, Output, PlaylistAnswer, Restored, State,
+        Status,
+    },
     record::{InitRecord, SegmentRecord},
-    unit::Media,
+    unit::{Media, Timestamp},
 };
 use weir_model::{Epoch, Msn, PartIndex, PlaylistPosition, RenditionId, Skip, VideoId, WallTime};
 
@@ -89,6 +93,8 @@ struct Inner {
     births: Births,
     /// When the driver will look again by itself.
     alarm: Option<WallTime>,
+    /// What was repaired at the door, for all encoders of this epoch.
+    encoder_repairs: Repairs,
 }
 
 impl Broadcast {
@@ -119,6 +125,7 @@ impl Broadcast {
                 transcoder: None,
                 births: Births::default(),
                 alarm: None,
+                encoder_repairs: Repairs::default(),
             }),
             acknowledged: AtomicU64::new(0),
             wake: Notify::new(),
@@ -159,6 +166,16 @@ impl Broadcast {
             self.surroundings.metrics.units.inc();
         }
         self.tell(|live, now| live.push(now, media));
+    }
+
+    /// What was repaired at the door, for all encoders of this epoch.
+    pub fn encoder_repairs(&self) -> Repairs {
+        self.lock().encoder_repairs
+    }
+
+    /// What has been repaired at the door so far.
+    fn note_repairs(&self, repairs: Repairs) {
+        self.lock().encoder_repairs = repairs;
     }
 
     /// The encoder has left: the reconnect window begins.
@@ -224,6 +241,22 @@ impl Broadcast {
         part: PartIndex,
     ) -> MediaAnswer {
         self.lock().live.part(epoch, rendition, msn, part)
+    }
+
+    /// The chunks of a segment from the `from`th on, while it grows.
+    pub fn growth(
+        &self,
+        epoch: Epoch,
+        rendition: RenditionId,
+        msn: Msn,
+        from: usize,
+    ) -> GrowthAnswer {
+        self.lock().live.growth(epoch, rendition, msn, from)
+    }
+
+    /// Declared PART-TARGET in seconds.
+    pub fn part_target_s(&self) -> f64 {
+        self.lock().live.part_target_s()
     }
 
     /// Counters and warnings.
@@ -394,7 +427,10 @@ impl Broadcast {
             return;
         };
         let output = Arc::new(FromTranscoder(Arc::downgrade(&this)));
-        let job = LadderJob { renditions };
+        let job = LadderJob {
+            renditions,
+            live: true,
+        };
         let delay = inner.births.next_delay(self.surroundings.clock.now());
         let metrics = &self.surroundings.metrics;
         let program = program.clone();
@@ -445,6 +481,15 @@ impl transcode::Output for FromTranscoder {
     fn media(&self, rendition: RenditionId, media: Media) {
         if let Some(broadcast) = self.0.upgrade() {
             broadcast.tell(|live, now| live.push_rendition(now, rendition, media));
+        }
+    }
+
+    fn rung(&self, rendition: RenditionId, state: RungState, at: Timestamp) {
+        if let Some(broadcast) = self.0.upgrade() {
+            if state == RungState::Shed {
+                broadcast.surroundings.metrics.rungs_shed.inc();
+            }
+            broadcast.tell(|live, now| live.rung_changed(now, rendition, state, at));
         }
     }
 

@@ -7,8 +7,10 @@
 //!
 //! - [`media`]: `/v/…`: playlists, segments, parts, spans
 //! - [`videos`]: creating, reading, changing and ending videos
+//! - [`stream_health`]: how a broadcast is doing
 //! - [`frames`]: the span that holds a moment
 //! - [`comments`], [`events`], [`stats`]: the rest of the API
+//! - [`time`]: what players set their clocks by
 //! - [`web`]: the web app's files
 //! - [`health`]: probes and metrics
 //! - [`openapi`]: the contract
@@ -23,8 +25,10 @@ pub mod openapi;
 pub mod operator;
 pub mod problem;
 pub mod stats;
+pub mod stream_health;
 #[cfg(test)]
 pub(crate) mod test_client;
+pub mod time;
 pub mod videos;
 pub mod viewer;
 pub mod web;

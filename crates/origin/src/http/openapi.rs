@@ -9,7 +9,7 @@ use utoipa::{
     openapi::security::{Http, HttpAuthScheme, SecurityScheme},
 };
 
-use super::{comments, events, frames, health, media, stats, videos};
+use super::{comments, events, frames, health, media, stats, stream_health, time, videos};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -27,7 +27,9 @@ use super::{comments, events, frames, health, media, stats, videos};
         videos::change,
         videos::end,
         videos::rotate_key,
+        stream_health::get,
         frames::get,
+        time::get,
         comments::list_comments,
         comments::post_comment,
         events::process_events,

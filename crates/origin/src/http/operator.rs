@@ -13,7 +13,7 @@ use weir_model::Code;
 use super::{
     App, health, openapi,
     problem::{self, ApiError},
-    videos,
+    stream_health, videos,
 };
 
 /// All of the operator plane. Its API takes the operator token; probes, metrics and the contract
@@ -25,6 +25,7 @@ pub fn router(app: App) -> Router {
             "/api/v1/videos/{id}",
             get(videos::read).patch(videos::change),
         )
+        .route("/api/v1/videos/{id}/health", get(stream_health::get))
         .route("/api/v1/videos/{id}/end", post(videos::end))
         .route("/api/v1/videos/{id}/key", post(videos::rotate_key))
         .route_layer(from_fn_with_state(app.clone(), authorize))

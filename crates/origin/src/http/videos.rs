@@ -12,7 +12,7 @@ use utoipa::IntoParams;
 use weir_media::live;
 use weir_model::{
     Access, Code, Problem, VideoId,
-    api::{ChangeVideo, CreateVideo, CreatedVideo, Video, VideoPage, VideoState},
+    api::{ChangeVideo, CreateVideo, CreatedVideo, ShedRendition, Video, VideoPage, VideoState},
 };
 
 use super::{
@@ -250,7 +250,13 @@ fn video(app: &App, record: VideoRecord) -> Video {
         Some(live::State::Waiting) => VideoState::Waiting,
         None => record.state,
     };
-    let warnings = status.map(|status| status.warnings).unwrap_or_default();
+    let (warnings, shed) = status
+        .map(|status| (status.warnings, status.shed))
+        .unwrap_or_default();
+    let shed = shed.into_iter().map(|shed| ShedRendition {
+        rendition: shed.rendition,
+        since: shed.since,
+    });
     Video {
         id: record.id,
         title: record.title,
@@ -262,6 +268,7 @@ fn video(app: &App, record: VideoRecord) -> Video {
         playback_url: format!("/v/{}/index.m3u8", record.id),
         watch_url: format!("/watch/{}", record.id),
         warnings: warnings.iter().map(ToString::to_string).collect(),
+        shed: shed.collect(),
     }
 }
 

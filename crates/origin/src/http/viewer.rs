@@ -2,7 +2,9 @@
 
 use axum::{Router, routing::get};
 
-use super::{App, comments, events, frames, health, media, openapi, problem, stats, videos, web};
+use super::{
+    App, comments, events, frames, health, media, openapi, problem, stats, time, videos, web,
+};
 
 /// All of the viewer plane.
 pub fn router(app: App) -> Router {
@@ -11,6 +13,7 @@ pub fn router(app: App) -> Router {
         .route("/api/v1/videos", get(videos::list_open))
         .route("/api/v1/videos/{id}", get(videos::read))
         .route("/api/v1/videos/{id}/frames", get(frames::get))
+        .route("/api/v1/time", get(time::get))
         .route("/api/v1/openapi.json", get(openapi::get))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))

@@ -29,6 +29,7 @@ impl Player {
                 variants.insert(at, variant);
             }
         }
+        keep_one_codec(&mut variants);
         let Some(first) = variants.first() else {
             return;
         };
@@ -41,18 +42,15 @@ impl Player {
             chosen.or_else(|| group.clone().next())
         };
         let audio = first.audio_group.as_deref().and_then(in_group);
-        let is_audio = |codec: &&str| {
-            ["mp4a", "Opus", "opus", "ac-3", "ec-3", "fLaC"]
-                .iter()
-                .any(|a| codec.starts_with(a))
-        };
         let codecs = variants
             .iter()
             .map(|v| v.codecs.as_str())
             .find(|c| !c.is_empty());
         let codecs = codecs.unwrap_or_default();
-        let (sound, picture): (Vec<&str>, Vec<&str>) =
-            codecs.split(',').map(str::trim).partition(is_audio);
+        let (sound, picture): (Vec<&str>, Vec<&str>) = codecs
+            .split(',')
+            .map(str::trim)
+            .partition(|codec| is_audio(codec));
         let video_codecs = if audio.is_some() {
             picture.join(",")
         } else {
@@ -115,4 +113,26 @@ impl Player {
         }
         self.tracks[track].settle_cursor();
     }
+}
+
+/// Leaves the variants that are coded like the lowest: a SourceBuffer takes one codec. Of a ladder
+/// below a source in HEVC or AV1 that is the one more browsers have.
+fn keep_one_codec(variants: &mut Vec<Variant>) {
+    let told = variants.iter().find_map(|v| picture_codec(&v.codecs));
+    let Some(kept) = told.map(str::to_owned) else {
+        return;
+    };
+    variants.retain(|v| picture_codec(&v.codecs).is_none_or(|codec| codec == kept));
+}
+
+/// The name of the picture's codec without its profile.
+fn picture_codec(codecs: &str) -> Option<&str> {
+    let codec = codecs.split(',').map(str::trim).find(|c| !is_audio(c))?;
+    codec.split('.').next().filter(|name| !name.is_empty())
+}
+
+fn is_audio(codec: &str) -> bool {
+    ["mp4a", "Opus", "opus", "ac-3", "ec-3", "fLaC"]
+        .iter()
+        .any(|audio| codec.starts_with(audio))
 }

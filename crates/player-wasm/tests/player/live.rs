@@ -38,6 +38,17 @@ fn fetches_every_piece_once() {
 }
 
 #[test]
+fn leaves_out_a_source_in_another_codec_than_its_rungs() {
+    let mut sim = Sim::joining_after(61_500);
+    sim.origin.source_codec = "hvc1.1.6.L93.90";
+    sim.run(30_000);
+    assert_eq!(sim.player.renditions().count(), 1);
+    assert_eq!(sim.player.meter().stalls(), 0);
+    assert!(sim.player.meter().watched_ms() > 29_000);
+    assert!(sim.fetched.iter().all(|url| !url.contains("source")));
+}
+
+#[test]
 fn reports_one_view_and_the_time_watched() {
     let mut sim = Sim::joining_after(61_500);
     sim.run(36_000);

@@ -22,6 +22,8 @@ pub(crate) struct Origin {
     /// When segment 0 begins.
     pub(crate) start_ms: u64,
     pub(crate) renditions: Vec<Rendition>,
+    /// How the pictures of the best rendition are coded.
+    pub(crate) source_codec: &'static str,
     /// At this segment a new epoch begins: media time starts again.
     pub(crate) epoch_at: Option<u64>,
     /// The number of segments there will ever be.
@@ -66,6 +68,7 @@ impl Origin {
                 rendition("480p", 900_000, 120),
                 rendition("audio", 128_000, 30),
             ],
+            source_codec: "avc1.64001f",
             epoch_at: None,
             ends_at: None,
             recorded: false,
@@ -101,12 +104,14 @@ impl Origin {
     }
 
     fn multivariant(&self) -> String {
-        "#EXTM3U\n#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"a\",NAME=\"A\",DEFAULT=YES,URI=\"audio/index.m3u8\"\n\
-         #EXT-X-STREAM-INF:BANDWIDTH=3128000,CODECS=\"avc1.64001f,mp4a.40.2\",RESOLUTION=1280x720,AUDIO=\"a\"\n\
+        let source = self.source_codec;
+        format!(
+            "#EXTM3U\n#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"a\",NAME=\"A\",DEFAULT=YES,URI=\"audio/index.m3u8\"\n\
+         #EXT-X-STREAM-INF:BANDWIDTH=3128000,CODECS=\"{source},mp4a.40.2\",RESOLUTION=1280x720,AUDIO=\"a\"\n\
          source/index.m3u8\n\
          #EXT-X-STREAM-INF:BANDWIDTH=1028000,CODECS=\"avc1.64001e,mp4a.40.2\",RESOLUTION=854x480,AUDIO=\"a\"\n\
          480p/index.m3u8\n"
-            .to_owned()
+        )
     }
 
     fn epoch(&self, msn: u64) -> u64 {

@@ -2,12 +2,12 @@
 //! tables worth keeping are in `bench/README.md`.
 
 mod events;
-mod flv;
 mod packaging;
 mod peer;
 mod process;
 mod publisher;
 mod report;
+mod transcode;
 
 use std::time::Duration;
 
@@ -32,6 +32,15 @@ enum Bench {
         #[arg(long, default_value_t = 80)]
         seconds: u64,
         /// Rounds, with both servers in each; medians are reported.
+        #[arg(long, default_value_t = 3)]
+        rounds: usize,
+    },
+    /// What a live ladder costs next to one ffmpeg that does the same, and how late it is.
+    Transcode {
+        /// Seconds of film.
+        #[arg(long, default_value_t = 30)]
+        seconds: u32,
+        /// Rounds, with both in each; medians are reported.
         #[arg(long, default_value_t = 3)]
         rounds: usize,
     },
@@ -60,6 +69,7 @@ async fn main() -> Result<()> {
             seconds,
             rounds,
         } => packaging::run(&streams, Duration::from_secs(seconds), rounds).await,
+        Bench::Transcode { seconds, rounds } => transcode::run(seconds, rounds).await,
         Bench::Events {
             per_batch,
             callers,

@@ -7,9 +7,9 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use tokio::{task::JoinSet, time::Instant};
+use weir_tests::flv::{self, Tag};
 
 use crate::{
-    flv::{self, Tag},
     peer::{Nginx, Server, Weir},
     process::{self, Usage},
     publisher,

@@ -35,7 +35,7 @@ pub(crate) trait Server {
 
 const START_DEADLINE: Duration = Duration::from_secs(20);
 
-/// `weir origin` without a ladder.
+/// `weir origin`.
 pub(crate) struct Weir {
     child: tokio::process::Child,
     ready: Ready,
@@ -44,20 +44,37 @@ pub(crate) struct Weir {
 
 #[derive(Deserialize)]
 struct Ready {
+    viewer: String,
     operator: String,
     rtmp: String,
     operator_token_file: String,
 }
 
+/// A video, and how to push to it.
+#[derive(Deserialize)]
+pub(crate) struct Created {
+    pub(crate) id: String,
+    pub(crate) stream_key: String,
+}
+
 impl Weir {
-    /// Starts the release build on free ports.
+    /// Starts the release build on free ports, without a ladder.
     pub(crate) async fn start() -> Result<Self> {
+        Self::start_with_ladder(Path::new("none")).await
+    }
+
+    /// The same, with a ladder file.
+    pub(crate) async fn start_with_ladder(ladder: &Path) -> Result<Self> {
         let data = TempDir::new()?;
         let mut child = tokio::process::Command::new("target/release/weir")
-            .args(["origin", "--ladder", "none", "--data"])
+            .args(["origin", "--ladder"])
+            .arg(ladder)
+            .arg("--data")
             .arg(data.path())
             .args([
                 "--rtmp",
+                "127.0.0.1:0",
+                "--srt",
                 "127.0.0.1:0",
                 "--operator",
                 "127.0.0.1:0",
@@ -83,11 +100,13 @@ impl Weir {
         })
     }
 
-    async fn create_video(&self) -> Result<String> {
-        #[derive(Deserialize)]
-        struct Created {
-            stream_key: String,
-        }
+    /// Where viewers connect, as a URL.
+    pub(crate) fn viewer(&self) -> &str {
+        &self.ready.viewer
+    }
+
+    /// Makes a video.
+    pub(crate) async fn create_video(&self) -> Result<Created> {
         let token = std::fs::read_to_string(&self.ready.operator_token_file)?;
         let request = Request::builder()
             .method(Method::POST)
@@ -103,9 +122,8 @@ impl Weir {
             .collect()
             .await?
             .to_bytes();
-        let created: Created = serde_json::from_slice(&body)
-            .with_context(|| format!("create a video: {}", String::from_utf8_lossy(&body)))?;
-        Ok(created.stream_key)
+        serde_json::from_slice(&body)
+            .with_context(|| format!("create a video: {}", String::from_utf8_lossy(&body)))
     }
 }
 
@@ -130,7 +148,7 @@ impl Server for Weir {
         Box::pin(async move {
             let mut keys = Vec::with_capacity(count);
             for _ in 0..count {
-                keys.push(self.create_video().await?);
+                keys.push(self.create_video().await?.stream_key);
             }
             Ok(keys)
         })

@@ -3,24 +3,12 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use anyhow::{Context, Result, bail};
-use rml_rtmp::{
-    handshake::{Handshake, HandshakeProcessResult, PeerType},
-    sessions::{
-        ClientSession, ClientSessionConfig, ClientSessionEvent, ClientSessionResult,
-        PublishRequestType,
-    },
-    time::RtmpTimestamp,
-};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-    time::Instant,
-};
+use anyhow::Result;
+use tokio::time::Instant;
+use weir_tests::{flv::Tag, publisher::Publisher};
 
-use crate::flv::Tag;
-
-const READ_LEN: usize = 16 * 1024;
+/// How long the last frame of the film is shown before it starts over.
+const LAST_FRAME_MS: u32 = 42;
 
 /// Pushes `tags`, repeated end to end, until `deadline`.
 pub(crate) async fn publish(
@@ -30,131 +18,26 @@ pub(crate) async fn publish(
     tags: Arc<[Tag]>,
     deadline: Instant,
 ) -> Result<()> {
-    let mut socket = TcpStream::connect(server).await.context("connect")?;
-    socket.set_nodelay(true)?;
-    let rest = shake_hands(&mut socket).await.context("handshake")?;
-    let (mut session, first) = ClientSession::new(ClientSessionConfig::new())?;
-    send(&mut socket, first).await?;
-    send(&mut socket, session.handle_input(&rest)?).await?;
-    let connect = session.request_connection(app.to_owned())?;
-    send(&mut socket, vec![connect]).await?;
-    wait_for(
-        &mut socket,
-        &mut session,
-        &ClientSessionEvent::ConnectionRequestAccepted,
-    )
-    .await?;
-    let publish = session.request_publishing(stream_key, PublishRequestType::Live)?;
-    send(&mut socket, vec![publish]).await?;
-    wait_for(
-        &mut socket,
-        &mut session,
-        &ClientSessionEvent::PublishRequestAccepted,
-    )
-    .await?;
-
+    let mut publisher = Publisher::connect(server, app, stream_key).await?;
     let start = Instant::now();
     let length_ms = tags.last().map_or(0, |tag| tag.time_ms) + LAST_FRAME_MS;
-    let (mut reader, mut writer) = socket.into_split();
-    // What the server says from here on (acknowledgements) is read and dropped.
-    let drain = tokio::spawn(async move {
-        let mut buffer = [0; 512];
-        while reader.read(&mut buffer).await.is_ok_and(|n| n > 0) {}
-    });
-    let mut turn = 0;
-    'pushing: loop {
+    for turn in 0.. {
         for tag in tags.iter() {
-            if turn > 0 && is_sequence_header(tag) {
+            if turn > 0 && tag.is_sequence_header() {
                 continue;
             }
             let time_ms = turn * length_ms + tag.time_ms;
             let due = start + Duration::from_millis(time_ms.into());
             if due >= deadline {
-                break 'pushing;
+                return Ok(());
             }
             tokio::time::sleep_until(due).await;
-            let (body, time) = (tag.body.clone(), RtmpTimestamp::new(time_ms));
-            let message = if tag.video {
-                session.publish_video_data(body, time, false)?
-            } else {
-                session.publish_audio_data(body, time, false)?
+            let tag = Tag {
+                time_ms,
+                ..tag.clone()
             };
-            if let ClientSessionResult::OutboundResponse(packet) = message {
-                writer
-                    .write_all(&packet.bytes)
-                    .await
-                    .context("the server closed the stream")?;
-            }
-        }
-        turn += 1;
-    }
-    drain.abort();
-    Ok(())
-}
-
-/// How long the last frame of the film is shown before it starts over.
-const LAST_FRAME_MS: u32 = 42;
-
-fn is_sequence_header(tag: &Tag) -> bool {
-    tag.body.get(1) == Some(&0)
-}
-
-async fn shake_hands(socket: &mut TcpStream) -> Result<Vec<u8>> {
-    let mut handshake = Handshake::new(PeerType::Client);
-    socket
-        .write_all(&handshake.generate_outbound_p0_and_p1()?)
-        .await?;
-    let mut buffer = vec![0; READ_LEN];
-    loop {
-        let n = socket.read(&mut buffer).await?;
-        if n == 0 {
-            bail!("the server closed the connection");
-        }
-        match handshake.process_bytes(&buffer[..n])? {
-            HandshakeProcessResult::InProgress { response_bytes } => {
-                socket.write_all(&response_bytes).await?;
-            }
-            HandshakeProcessResult::Completed {
-                response_bytes,
-                remaining_bytes,
-            } => {
-                socket.write_all(&response_bytes).await?;
-                return Ok(remaining_bytes);
-            }
-        }
-    }
-}
-
-async fn send(socket: &mut TcpStream, results: Vec<ClientSessionResult>) -> Result<()> {
-    for result in results {
-        if let ClientSessionResult::OutboundResponse(packet) = result {
-            socket.write_all(&packet.bytes).await?;
+            publisher.send(&tag).await?;
         }
     }
     Ok(())
-}
-
-async fn wait_for(
-    socket: &mut TcpStream,
-    session: &mut ClientSession,
-    wanted: &ClientSessionEvent,
-) -> Result<()> {
-    let mut buffer = vec![0; READ_LEN];
-    loop {
-        let n = socket.read(&mut buffer).await?;
-        if n == 0 {
-            bail!("the server closed the connection while {wanted:?} was due");
-        }
-        // The event may stand before packets that must go out, such as the new chunk size.
-        let mut came = false;
-        for result in session.handle_input(&buffer[..n])? {
-            match result {
-                ClientSessionResult::RaisedEvent(event) => came |= event == *wanted,
-                other => send(socket, vec![other]).await?,
-            }
-        }
-        if came {
-            return Ok(());
-        }
-    }
 }

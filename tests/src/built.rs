@@ -37,6 +37,23 @@ pub fn film() -> PathBuf {
     find("WEIR_FILM", "target/film/film.mp4")
 }
 
+/// FFmpeg 9 (in the folder `WEIR_FFMPEG_9`), which speaks Enhanced RTMP as Debian's does not.
+pub fn ffmpeg_9() -> PathBuf {
+    let folder = find("WEIR_FFMPEG_9", "target/ffmpeg-9/imageio_ffmpeg/binaries");
+    let entries = std::fs::read_dir(&folder).expect("the folder of FFmpeg 9 can be read");
+    let mut programs = entries.map(|entry| entry.expect("it goes on being read").path());
+    let program = programs.find(|path| {
+        let name = path.file_name().and_then(|name| name.to_str());
+        name.is_some_and(|name| name.starts_with("ffmpeg-"))
+    });
+    program.unwrap_or_else(|| panic!("no ffmpeg in {}", folder.display()))
+}
+
+/// The folder from which Python imports `xmlschema` (`WEIR_XML_SCHEMA`).
+pub fn xml_schema() -> PathBuf {
+    find("WEIR_XML_SCHEMA", "target/xmlschema")
+}
+
 fn find(variable: &str, default: &str) -> PathBuf {
     let path = std::env::var_os(variable).map_or_else(|| root().join(default), PathBuf::from);
     assert!(

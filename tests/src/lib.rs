@@ -5,7 +5,11 @@
 //! - [`server`]: a `weir serve` of the test's own: started, killed, restarted, ended
 //! - [`http`]: a viewer's and an operator's HTTP client
 //! - [`encoder`]: ffmpeg and GStreamer pushing over RTMP
+//! - [`publisher`]: an RTMP publisher that sends what it is told, wrong or right
+//! - [`flv`]: what an encoder sends, as a list of tags
+//! - [`fixtures`]: hostile streams, each with one defect
 //! - [`playlist`]: playlists fetched and parsed, media downloaded
+//! - [`manifest`]: DASH manifests, and the schemas that they have to keep
 //! - [`probe`]: what ffprobe and ffmpeg find in a file or at a URL
 //! - [`browser`]: the Node scripts that drive Chromium
 //! - [`process`]: children that end with their test
@@ -14,10 +18,14 @@
 pub mod browser;
 pub mod built;
 pub mod encoder;
+pub mod fixtures;
+pub mod flv;
 pub mod http;
+pub mod manifest;
 pub mod playlist;
 pub mod probe;
 pub mod process;
+pub mod publisher;
 pub mod server;
 pub mod wait;
 

@@ -50,7 +50,10 @@ pub struct Weir {
 struct Ready {
     viewer: String,
     operator: String,
+    viewer_https: Option<String>,
     rtmp: String,
+    rtmps: Option<String>,
+    srt: String,
     operator_token_file: PathBuf,
 }
 
@@ -122,6 +125,21 @@ impl Weir {
     /// Address to push to, without the stream key: `rtmp://127.0.0.1:port/live`.
     pub fn rtmp_url(&self) -> &str {
         &self.ready.rtmp
+    }
+
+    /// What viewers use over HTTPS, if the options ask for it: `https://127.0.0.1:port`.
+    pub fn https_url(&self) -> Option<&str> {
+        self.ready.viewer_https.as_deref()
+    }
+
+    /// As [`rtmp_url`](Self::rtmp_url) over TLS, if the options ask for it.
+    pub fn rtmps_url(&self) -> Option<&str> {
+        self.ready.rtmps.as_deref()
+    }
+
+    /// Address to call over SRT: `srt://127.0.0.1:port`.
+    pub fn srt_url(&self) -> &str {
+        &self.ready.srt
     }
 
     /// The data folder.
@@ -218,6 +236,15 @@ fn operator(ready: &Ready) -> Http {
     Http::new(&ready.operator).with_bearer(token.trim())
 }
 
+/// Unless a test asks for another one: few tests are about ladders, and many run at once.
+const LADDER: &str = "
+[[rung]]
+height = 480
+bitrate_kbps = 1200
+encoder = \"libx264\"
+preset = \"superfast\"
+";
+
 /// `addresses` are those of the viewer plane, RTMP and the operator plane.
 async fn launch(
     data: &TempDir,
@@ -236,6 +263,8 @@ async fn launch(
             &rtmp,
             "--operator",
             &operator,
+            "--srt",
+            "127.0.0.1:0",
         ])
         .arg("--edge-module")
         .arg(built::edge_module())
@@ -246,6 +275,11 @@ async fn launch(
         .arg("--reconnect-window")
         .arg(format!("{}s", options.reconnect_window.as_secs()))
         .args(&options.args);
+    if !options.args.iter().any(|arg| arg == "--ladder") {
+        let ladder = data.path().join("ladder.toml");
+        std::fs::write(&ladder, LADDER).expect("the data folder can be written to");
+        command.arg("--ladder").arg(ladder);
+    }
     let log = data.path().join("weir.log");
     let (process, line) = Process::start_and_read_line("weir", &mut command, &log);
     let line = tokio::time::timeout(PATIENCE, line).await;

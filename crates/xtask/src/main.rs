@@ -92,17 +92,19 @@ fn build_wasm() -> Result<()> {
 fn bench(name: &str, args: &[String]) -> Result<()> {
     setup::run(setup::Purpose::Bench)?;
     film::demo()?;
-    // One invocation for both, so that what they share is compiled once.
-    let both = [
+    // One invocation for all, so that what they share is compiled once.
+    let all = [
         "build",
         "--release",
         "--bins",
         "-p",
         "weir-weir",
         "-p",
+        "weir-transcoder",
+        "-p",
         "weir-bench",
     ];
-    run::command(run::cargo().args(both))?;
+    run::command(run::cargo().args(all))?;
     let mut bench = std::process::Command::new(repo::target("release/weir-bench"));
     run::command(bench.arg(name).args(args).current_dir(repo::root()))
 }

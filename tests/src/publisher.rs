@@ -1,0 +1,157 @@
+//! An RTMP publisher that sends what it is told when it is told, wrong or right.
+
+use std::net::SocketAddr;
+
+use anyhow::{Context, Result, bail};
+use rml_rtmp::{
+    handshake::{Handshake, HandshakeProcessResult, PeerType},
+    sessions::{
+        ClientSession, ClientSessionConfig, ClientSessionEvent, ClientSessionResult,
+        PublishRequestType,
+    },
+    time::RtmpTimestamp,
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpStream, tcp::OwnedWriteHalf},
+    task::JoinHandle,
+};
+
+use crate::flv::Tag;
+
+const READ_LEN: usize = 16 * 1024;
+
+/// A connection that publishes. Dropping it closes the connection without a word.
+pub struct Publisher {
+    session: ClientSession,
+    writer: OwnedWriteHalf,
+    drain: JoinHandle<()>,
+}
+
+impl Publisher {
+    /// Connects and asks to publish.
+    ///
+    /// # Errors
+    /// If the server refuses, or hangs up.
+    pub async fn connect(server: SocketAddr, app: &str, stream_key: String) -> Result<Self> {
+        let mut socket = TcpStream::connect(server).await.context("connect")?;
+        socket.set_nodelay(true)?;
+        let rest = shake_hands(&mut socket).await.context("handshake")?;
+        let (mut session, first) = ClientSession::new(ClientSessionConfig::new())?;
+        send(&mut socket, first).await?;
+        send(&mut socket, session.handle_input(&rest)?).await?;
+        let connect = session.request_connection(app.to_owned())?;
+        send(&mut socket, vec![connect]).await?;
+        wait_for(
+            &mut socket,
+            &mut session,
+            &ClientSessionEvent::ConnectionRequestAccepted,
+        )
+        .await?;
+        let publish = session.request_publishing(stream_key, PublishRequestType::Live)?;
+        send(&mut socket, vec![publish]).await?;
+        wait_for(
+            &mut socket,
+            &mut session,
+            &ClientSessionEvent::PublishRequestAccepted,
+        )
+        .await?;
+        let (mut reader, writer) = socket.into_split();
+        // What the server says from here on (acknowledgements) is read and dropped.
+        let drain = tokio::spawn(async move {
+            let mut buffer = [0; 512];
+            while reader.read(&mut buffer).await.is_ok_and(|n| n > 0) {}
+        });
+        Ok(Self {
+            session,
+            writer,
+            drain,
+        })
+    }
+
+    /// Sends a tag under its time.
+    ///
+    /// # Errors
+    /// If the server has closed the connection.
+    pub async fn send(&mut self, tag: &Tag) -> Result<()> {
+        let (body, time) = (tag.body.clone(), RtmpTimestamp::new(tag.time_ms));
+        let message = if tag.video {
+            self.session.publish_video_data(body, time, false)?
+        } else {
+            self.session.publish_audio_data(body, time, false)?
+        };
+        if let ClientSessionResult::OutboundResponse(packet) = message {
+            self.writer
+                .write_all(&packet.bytes)
+                .await
+                .context("the server closed the stream")?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Publisher {
+    fn drop(&mut self) {
+        self.drain.abort();
+    }
+}
+
+async fn shake_hands(socket: &mut TcpStream) -> Result<Vec<u8>> {
+    let mut handshake = Handshake::new(PeerType::Client);
+    socket
+        .write_all(&handshake.generate_outbound_p0_and_p1()?)
+        .await?;
+    let mut buffer = vec![0; READ_LEN];
+    loop {
+        let n = socket.read(&mut buffer).await?;
+        if n == 0 {
+            bail!("the server closed the connection");
+        }
+        match handshake.process_bytes(&buffer[..n])? {
+            HandshakeProcessResult::InProgress { response_bytes } => {
+                socket.write_all(&response_bytes).await?;
+            }
+            HandshakeProcessResult::Completed {
+                response_bytes,
+                remaining_bytes,
+            } => {
+                socket.write_all(&response_bytes).await?;
+                return Ok(remaining_bytes);
+            }
+        }
+    }
+}
+
+async fn send(socket: &mut TcpStream, results: Vec<ClientSessionResult>) -> Result<()> {
+    for result in results {
+        if let ClientSessionResult::OutboundResponse(packet) = result {
+            socket.write_all(&packet.bytes).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn wait_for(
+    socket: &mut TcpStream,
+    session: &mut ClientSession,
+    wanted: &ClientSessionEvent,
+) -> Result<()> {
+    let mut buffer = vec![0; READ_LEN];
+    loop {
+        let n = socket.read(&mut buffer).await?;
+        if n == 0 {
+            bail!("the server closed the connection while {wanted:?} was due");
+        }
+        // The event may stand before packets that must go out, such as the new chunk size.
+        let mut came = false;
+        for result in session.handle_input(&buffer[..n])? {
+            match result {
+                ClientSessionResult::RaisedEvent(event) => came |= event == *wanted,
+                other => send(socket, vec![other]).await?,
+            }
+        }
+        if came {
+            return Ok(());
+        }
+    }
+}

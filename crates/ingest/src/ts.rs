@@ -8,7 +8,6 @@
 //! - `pes`: section 2.4.3.6, packets of elementary streams, put together
 //! - `coding`: how an elementary stream is coded, and what its coding is called
 //! - `video`: H.264 and HEVC access units out of PES packets
-//! - `hvcc`: HEVC's configuration record out of parameter sets
 //! - `adts`: AAC frames out of PES packets
 //!
 //! Nothing in a transport stream is fatal: what can't be used is left out and counted, as the
@@ -18,7 +17,6 @@ mod adts;
 mod coding;
 mod demuxer;
 mod framer;
-mod hvcc;
 mod packet;
 mod pes;
 mod psi;

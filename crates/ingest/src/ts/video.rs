@@ -6,8 +6,6 @@ use weir_media::{
     unit::TrackConfig,
 };
 
-use super::hvcc;
-
 /// Most kinds of parameter sets that a coding has.
 const KINDS: usize = 3;
 
@@ -148,15 +146,9 @@ impl Video {
             Self::Avc => AvcConfig::from_parameter_sets(first, second)
                 .map(TrackConfig::Avc)
                 .map_err(|invalid| invalid.to_string()),
-            Self::Hevc => hvcc::record(first, second, third)
-                .ok_or_else(|| {
-                    format!(
-                        "the HEVC parameter set of {} bytes can't be read",
-                        second.len()
-                    )
-                })
-                .and_then(|record| HevcConfig::parse(record).map_err(|invalid| invalid.to_string()))
-                .map(TrackConfig::Hevc),
+            Self::Hevc => HevcConfig::from_parameter_sets(first, second, third)
+                .map(TrackConfig::Hevc)
+                .map_err(|invalid| invalid.to_string()),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! HEVC as its HEVCDecoderConfigurationRecord tells it (ISO/IEC 14496-15 section 8.3.3.1).
 
+mod record;
 mod sps;
 
 use bytes::{Bytes, BytesMut};
@@ -122,6 +123,16 @@ impl HevcConfig {
         let sps = first(nal_type::SPS)?;
         config.picture = Sps::parse(sps).ok_or(InvalidHevc::Sps(sps.len()))?.picture;
         Ok(config)
+    }
+
+    /// Of one parameter set of each kind, as NAL units without start code or length.
+    ///
+    /// # Errors
+    /// Refuses a sequence parameter set that cannot be read, and whatever [`parse`](Self::parse)
+    /// does.
+    pub fn from_parameter_sets(vps: &[u8], sps: &[u8], pps: &[u8]) -> Result<Self, InvalidHevc> {
+        let record = record::write(vps, sps, pps).ok_or(InvalidHevc::Sps(sps.len()))?;
+        Self::parse(record)
     }
 
     /// The NAL units of the record, without length, in its order.

@@ -74,6 +74,24 @@ fn writes_spaces_tiers_and_constraints_of_codec_strings() {
 }
 
 #[test]
+fn bare_parameter_sets_make_the_record_that_an_encoder_writes() {
+    for sample in [samples::X265_480P_ANAMORPHIC, samples::X265_1080P_HDR] {
+        let theirs = parse(sample).unwrap();
+        let set = |kind| {
+            let mut sets = theirs.parameter_sets();
+            sets.find(|set| nal_type::of(set[0]) == kind).unwrap()
+        };
+        let [vps, sps, pps] = [nal_type::VPS, nal_type::SPS, nal_type::PPS].map(set);
+        let ours = HevcConfig::from_parameter_sets(vps, sps, pps).unwrap();
+        assert_eq!(ours.picture, theirs.picture);
+        assert_eq!(ours.rfc6381(), theirs.rfc6381());
+        // Chroma format, bit depths; layers, nesting, length of lengths.
+        assert_eq!(ours.record[16..19], theirs.record[16..19]);
+        assert_eq!(ours.record[21], theirs.record[21]);
+    }
+}
+
+#[test]
 fn only_closed_gops_are_places_to_start() {
     let starts: Vec<u8> = (0..64)
         .filter(|&nal_type| nal_type::starts_closed_gop(nal_type))
@@ -113,6 +131,12 @@ proptest! {
     #[test]
     fn any_bytes_are_a_record_or_refused(bytes: Vec<u8>) {
         let _ = parse(&bytes);
+    }
+
+    #[test]
+    fn any_parameter_sets_are_a_record_or_refused(sets: [Vec<u8>; 3]) {
+        let [vps, sps, pps] = sets;
+        let _ = HevcConfig::from_parameter_sets(&vps, &sps, &pps);
     }
 
     #[test]

@@ -439,13 +439,6 @@ proptest! {
         run(&muxer.out, LEN);
     }
 
-    #[test]
-    fn any_parameter_sets_are_survived(sets: [Vec<u8>; 3], bits in prop::collection::vec(any::<u8>(), 15..60)) {
-        let [vps, sps, pps] = sets;
-        hvcc::record(&vps, &sps, &pps);
-        hvcc::record(&vps, &bits, &pps);
-    }
-
     /// Whatever the network loses, what comes out is what went in, in order and with rising times.
     #[test]
     fn any_loss_leaves_whole_frames(

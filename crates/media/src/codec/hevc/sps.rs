@@ -19,6 +19,11 @@ const MAX_LONG_TERM: u32 = 32;
 /// What a sequence parameter set tells.
 pub(super) struct Sps {
     pub(super) picture: Picture,
+    pub(super) sub_layers_minus1: u8,
+    pub(super) temporal_id_nesting: bool,
+    pub(super) chroma_format_idc: u8,
+    pub(super) bit_depth_luma_minus8: u8,
+    pub(super) bit_depth_chroma_minus8: u8,
 }
 
 impl Sps {
@@ -29,7 +34,7 @@ impl Sps {
         let mut bits = Bits::new(&payload);
         bits.skip(4)?; // sps_video_parameter_set_id
         let sub_layers_minus1 = bits.number(3)?;
-        bits.skip(1)?; // sps_temporal_id_nesting_flag
+        let temporal_id_nesting = bits.bit()?;
         skip_profile_tier_level(&mut bits, sub_layers_minus1)?;
         bits.unsigned_exp_golomb()?; // sps_seq_parameter_set_id
         let chroma_format_idc = bits.unsigned_exp_golomb().filter(|&idc| idc <= 3)?;
@@ -55,6 +60,11 @@ impl Sps {
         if width == 0 || height == 0 || coded_width > MAX_SIDE || coded_height > MAX_SIDE {
             return None;
         }
+        let mut bit_depth = || {
+            let minus8 = bits.unsigned_exp_golomb().filter(|&bits| bits <= 7)?;
+            u8::try_from(minus8).ok()
+        };
+        let (bit_depth_luma_minus8, bit_depth_chroma_minus8) = (bit_depth()?, bit_depth()?);
         let mut picture = Picture {
             width,
             height,
@@ -66,7 +76,14 @@ impl Sps {
         if skip_to_vui(&mut bits, sub_layers_minus1) == Some(true) {
             let _ = read_vui(&mut bits, &mut picture);
         }
-        Some(Self { picture })
+        Some(Self {
+            picture,
+            sub_layers_minus1: sub_layers_minus1 as u8,
+            temporal_id_nesting,
+            chroma_format_idc: chroma_format_idc as u8,
+            bit_depth_luma_minus8,
+            bit_depth_chroma_minus8,
+        })
     }
 }
 
@@ -88,10 +105,8 @@ fn skip_profile_tier_level(bits: &mut Bits<'_>, sub_layers_minus1: u32) -> Optio
     Some(())
 }
 
-/// From bit_depth_luma_minus8 to vui_parameters_present_flag, which it answers.
+/// From log2_max_pic_order_cnt_lsb_minus4 to vui_parameters_present_flag, which it answers.
 fn skip_to_vui(bits: &mut Bits<'_>, sub_layers_minus1: u32) -> Option<bool> {
-    bits.unsigned_exp_golomb()?; // bit_depth_luma_minus8
-    bits.unsigned_exp_golomb()?; // bit_depth_chroma_minus8
     let poc_lsb_bits = bits.unsigned_exp_golomb().filter(|&bits| bits <= 12)? + 4;
     let ordering_infos = if bits.bit()? {
         sub_layers_minus1 + 1

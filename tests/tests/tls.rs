@@ -118,6 +118,7 @@ async fn an_encoder_pushes_over_rtmps_and_viewers_watch_over_https() {
     let created = weir.create_video("secure").await;
     let id = created.video.id;
     let rtmps = weir.rtmps_url().unwrap().to_owned();
+    assert_eq!(created.rtmps_url.as_ref(), Some(&rtmps));
     let https = weir.https_url().unwrap().to_owned();
 
     let mut encoder = Encoder::ffmpeg_looped(&built::film(), &rtmps, &created.stream_key);

@@ -92,6 +92,11 @@ pub struct CreatedVideo {
     pub stream_key: String,
     /// Where to push: `rtmp://host:port/live`.
     pub rtmp_url: String,
+    /// The same over TLS, if it is open: `rtmps://host:port/live`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rtmps_url: Option<String>,
+    /// Where to push over SRT, with `streamid=publish:KEY`: `srt://host:port`.
+    pub srt_url: String,
 }
 
 /// `GET /api/v1/videos?limit=&after=`: newest first.

@@ -10,6 +10,8 @@
 //! | `objects/videos/…` | object storage: spans and recordings |
 //! | `lock` | held by the origin that runs on the folder |
 
+mod listeners;
+
 use std::{
     fs::File,
     io,
@@ -30,6 +32,7 @@ use tracing::{info, warn};
 pub use weir_media::package::PartProfile;
 use weir_media::{framing::LadderRung, live::LiveConfig};
 
+pub use self::listeners::{BindError, Listeners, PushUrls};
 use crate::{
     archive::Archive,
     broadcast::Surroundings,
@@ -110,33 +113,6 @@ impl Config {
     }
 }
 
-/// A socket that could not be opened.
-#[derive(Debug, Error)]
-pub enum BindError {
-    /// Another process listens there.
-    #[error("port {} is in use: {what} can't listen on {address} ({option})", address.port())]
-    InUse {
-        /// What wanted to listen.
-        what: &'static str,
-        /// The option that says where.
-        option: &'static str,
-        /// Where.
-        address: SocketAddr,
-    },
-    /// The system refused for another reason.
-    #[error("{what} can't listen on {address} ({option}): {source}")]
-    Refused {
-        /// What wanted to listen.
-        what: &'static str,
-        /// The option that says where.
-        option: &'static str,
-        /// Where.
-        address: SocketAddr,
-        /// What the system said.
-        source: io::Error,
-    },
-}
-
 /// Why an origin did not start.
 #[derive(Debug, Error)]
 pub enum StartError {
@@ -165,85 +141,11 @@ pub enum StartError {
     Recover(#[from] RegistryError),
 }
 
-/// The open sockets of an origin that has yet to start: their ports are known.
-#[derive(Debug)]
-pub struct Listeners {
-    viewer: (TcpListener, SocketAddr),
-    operator: (TcpListener, SocketAddr),
-    rtmp: (TcpListener, SocketAddr),
-    rtmps: Option<(TcpListener, SocketAddr, Arc<ServerConfig>)>,
-    srt: srt::Listener,
-}
-
-impl Listeners {
-    /// Opens all sockets or none.
-    pub async fn bind(config: &Config) -> Result<Self, BindError> {
-        let rtmps = match &config.rtmps {
-            Some((address, tls)) => {
-                let (listener, address) = bind("RTMPS", "--rtmps", *address).await?;
-                Some((listener, address, tls.clone()))
-            }
-            None => None,
-        };
-        Ok(Self {
-            viewer: bind("the viewer plane", "--listen", config.viewer).await?,
-            operator: bind("the operator plane", "--operator", config.operator).await?,
-            rtmp: bind("RTMP", "--rtmp", config.rtmp).await?,
-            rtmps,
-            srt: srt::bind(&config.srt)
-                .map_err(|source| refused("SRT", "--srt", config.srt.address, source))?,
-        })
-    }
-
-    /// Where points of presence connect.
-    pub fn viewer_address(&self) -> SocketAddr {
-        self.viewer.1
-    }
-}
-
-async fn bind(
-    what: &'static str,
-    option: &'static str,
-    address: SocketAddr,
-) -> Result<(TcpListener, SocketAddr), BindError> {
-    let bound = async {
-        let listener = TcpListener::bind(address).await?;
-        let address = listener.local_addr()?;
-        Ok((listener, address))
-    };
-    bound
-        .await
-        .map_err(|source| refused(what, option, address, source))
-}
-
-fn refused(
-    what: &'static str,
-    option: &'static str,
-    address: SocketAddr,
-    source: io::Error,
-) -> BindError {
-    match source.kind() {
-        io::ErrorKind::AddrInUse => BindError::InUse {
-            what,
-            option,
-            address,
-        },
-        _ => BindError::Refused {
-            what,
-            option,
-            address,
-            source,
-        },
-    }
-}
-
 /// A running origin.
 pub struct Origin {
     viewer: SocketAddr,
     operator: SocketAddr,
-    rtmp: SocketAddr,
-    rtmps: Option<SocketAddr>,
-    srt: SocketAddr,
+    push_urls: PushUrls,
     operator_token_file: PathBuf,
     registry: Registry,
     statistics: Statistics,
@@ -300,6 +202,7 @@ impl Origin {
         registry.recover().await?;
 
         let shutdown = CancellationToken::new();
+        let push_urls = listeners.push_urls();
         let Listeners {
             viewer,
             operator,
@@ -307,8 +210,6 @@ impl Origin {
             rtmps,
             srt,
         } = listeners;
-        let srt_address = srt.local_addr();
-        let rtmps_address = rtmps.as_ref().map(|(_, address, _)| *address);
         let app = App::from(Parts {
             registry: registry.clone(),
             meta: videos.clone(),
@@ -316,7 +217,7 @@ impl Origin {
             statistics: statistics.clone(),
             clock,
             operator_token,
-            rtmp_url: rtmp_url(rtmp.1),
+            push_urls: push_urls.clone(),
             data,
             www: config.www,
             metrics,
@@ -352,9 +253,7 @@ impl Origin {
         Ok(Self {
             viewer: viewer.1,
             operator: operator.1,
-            rtmp: rtmp.1,
-            rtmps: rtmps_address,
-            srt: srt_address,
+            push_urls,
             operator_token_file,
             registry,
             statistics,
@@ -377,20 +276,9 @@ impl Origin {
         self.operator
     }
 
-    /// Where encoders push: `rtmp://host:port/live`.
-    pub fn rtmp_url(&self) -> String {
-        rtmp_url(self.rtmp)
-    }
-
-    /// Where encoders push over TLS: `rtmps://host:port/live`.
-    pub fn rtmps_url(&self) -> Option<String> {
-        let address = self.rtmps?;
-        Some(format!("rtmps://{address}/{}", rtmp::APP))
-    }
-
-    /// Where encoders push over SRT, with their stream key in the stream id: `srt://host:port`.
-    pub fn srt_url(&self) -> String {
-        format!("srt://{}", self.srt)
+    /// Where encoders push.
+    pub fn push_urls(&self) -> &PushUrls {
+        &self.push_urls
     }
 
     /// The file that holds the operator token.
@@ -442,10 +330,6 @@ fn serve(listener: TcpListener, router: Router, shutdown: CancellationToken) -> 
             warn!(error = %e, "HTTP server ended");
         }
     })
-}
-
-fn rtmp_url(address: SocketAddr) -> String {
-    format!("rtmp://{address}/{}", rtmp::APP)
 }
 
 /// Two origins on one folder would give names twice.

@@ -58,6 +58,11 @@ async fn videos_are_created_read_changed_and_ended() {
         .await
         .json();
     assert_ne!(rotated["stream_key"].as_str().unwrap(), key);
+    let told = |field: &str| rotated[field].as_str().map(str::to_owned);
+    let urls = weir.origin.push_urls();
+    assert_eq!(told("rtmp_url").as_ref(), Some(&urls.rtmp));
+    assert_eq!(told("srt_url").as_ref(), Some(&urls.srt));
+    assert_eq!(told("rtmps_url"), None, "it is not open");
 
     weir.end(id).await;
     assert_eq!(weir.get(&path).await.json()["state"], "recorded");

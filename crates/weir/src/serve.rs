@@ -51,13 +51,14 @@ pub(crate) fn announce(
     https: Option<SocketAddr>,
     origin: &Origin,
 ) -> anyhow::Result<()> {
+    let push = origin.push_urls();
     let ready = json!({
         "viewer": format!("http://{viewer}"),
         "viewer_https": https.map(|address| format!("https://{address}")),
         "operator": format!("http://{}", origin.operator_address()),
-        "rtmp": origin.rtmp_url(),
-        "rtmps": origin.rtmps_url(),
-        "srt": origin.srt_url(),
+        "rtmp": push.rtmp,
+        "rtmps": push.rtmps,
+        "srt": push.srt,
         "operator_token_file": origin.operator_token_file(),
     });
     let mut out = std::io::stdout().lock();

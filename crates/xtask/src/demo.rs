@@ -66,7 +66,10 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let push = push::Push::start(&film, &video.push_url(), &data, |_| {})?;
     println!();
     println!("  Watch       {}{}", server.ready.viewer, video.watch_url);
-    println!("  Push        {}   (RTMP)", video.rtmp_url);
+    println!(
+        "  Push        {}   (or {} with streamid=publish:KEY)",
+        video.rtmp_url, video.srt_url
+    );
     println!(
         "  Stream key  {}   (the film is being pushed with it)",
         video.stream_key

@@ -42,6 +42,7 @@ use crate::{
     events::Statistics,
     keys::OperatorToken,
     metrics::Metrics,
+    origin::PushUrls,
     registry::Registry,
     store::{Comments, MetaStore},
 };
@@ -64,8 +65,8 @@ pub struct Parts {
     pub clock: Clock,
     /// Opens the operator plane.
     pub operator_token: OperatorToken,
-    /// Where encoders push: `rtmp://host:port/live`.
-    pub rtmp_url: String,
+    /// Where encoders push.
+    pub push_urls: PushUrls,
     /// The data folder, whose disk has to be writable.
     pub data: PathBuf,
     /// The built web app, if there is one.

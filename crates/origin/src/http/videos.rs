@@ -21,6 +21,7 @@ use super::{
 };
 use crate::{
     keys::{self, NoRandomness},
+    origin::PushUrls,
     store::{ChangeVideoError, CreateVideoError, StoreError, VideoRecord},
 };
 
@@ -273,10 +274,13 @@ fn video(app: &App, record: VideoRecord) -> Video {
 }
 
 fn with_key(app: &App, record: VideoRecord, stream_key: String) -> CreatedVideo {
+    let PushUrls { rtmp, rtmps, srt } = app.push_urls.clone();
     CreatedVideo {
         video: video(app, record),
         stream_key,
-        rtmp_url: app.rtmp_url.clone(),
+        rtmp_url: rtmp,
+        rtmps_url: rtmps,
+        srt_url: srt,
     }
 }
 

@@ -46,6 +46,8 @@ pub(crate) struct Video {
     pub(crate) watch_url: String,
     /// Where to push, without the key.
     pub(crate) rtmp_url: String,
+    /// The same over SRT.
+    pub(crate) srt_url: String,
     /// Shown this once.
     pub(crate) stream_key: String,
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use m3u8_rs::VariantStream;
 use weir_model::{VideoId, api::VideoState};
 use weir_tests::{
     Encoder, Weir, built, eventually,
@@ -185,15 +186,19 @@ async fn a_broadcast_that_ends_is_a_recording_at_the_same_address() {
     .await;
     let recorded = eventually("the recording takes its place", PATIENCE, async || {
         let recorded = playlist::multivariant(weir.viewer(), id).await;
-        let is_recording = |uri: &str| uri.ends_with("/recording.m3u8");
-        recorded
-            .variants
-            .iter()
-            .all(|variant| is_recording(&variant.uri))
+        let is_recording = |variant: &VariantStream| variant.uri.ends_with("/recording.m3u8");
+        let mut variants = recorded.variants.iter();
+        variants
+            .all(|variant| variant.is_i_frame || is_recording(variant))
             .then_some(recorded)
     })
     .await;
-    assert_eq!(recorded.variants.len(), live.variants.len());
+    let (i_frames, streams): (Vec<_>, Vec<_>) = recorded
+        .variants
+        .iter()
+        .partition(|variant| variant.is_i_frame);
+    assert_eq!(streams.len(), live.variants.len());
+    assert_eq!(i_frames.len(), streams.len());
 
     for rendition in ["source", "480p"] {
         let recording = MediaPlaylist::recording(weir.viewer(), id, rendition).await;

@@ -113,6 +113,8 @@ async fn the_best_rung_is_shed_and_returns_while_the_others_go_on() {
     let created = weir.create_video("overload").await;
     let id = created.video.id;
     let _encoder = busy_then_calm(folder.path(), weir.rtmp_url(), &created.stream_key);
+    weir.wait_until_live(id, &["source", "1000p", "144p", "audio"], 1)
+        .await;
 
     let shed = eventually("the best rung is shed", PATIENCE, async || {
         weir.video(id).await.shed.into_iter().next()

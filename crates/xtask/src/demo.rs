@@ -27,6 +27,9 @@ pub(crate) struct Options {
     /// Let a browser watch for 15 s, print what it found, and exit.
     #[arg(long)]
     check: bool,
+    /// The part profile: standard (333 ms) or fast (200 ms).
+    #[arg(long, default_value = "standard")]
+    parts: String,
     /// Where videos, events and keys are kept.
     #[arg(long)]
     data: Option<PathBuf>,
@@ -57,7 +60,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
 
     run::step("Starting Weir");
     let data = options.data.clone().unwrap_or_else(|| repo::target("demo"));
-    let server = server::Server::start(&data, options.check)?;
+    let server = server::Server::start(&data, &options.parts, options.check)?;
     let video = server.create_video(&title.to_string_lossy())?;
     if options.check {
         return check::run(&server, &video, &film, signals);

@@ -60,12 +60,13 @@ impl Video {
 }
 
 impl Server {
-    /// Starts it on `data` and waits until it is ready: on the ports that the documentation
-    /// names, or on free ones.
-    pub(crate) fn start(data: &Path, free_ports: bool) -> Result<Self> {
+    /// Starts it on `data` with a part profile and waits until it is ready: on the ports that the
+    /// documentation names, or on free ones.
+    pub(crate) fn start(data: &Path, parts: &str, free_ports: bool) -> Result<Self> {
         fs::create_dir_all(data).with_context(|| format!("cannot make {}", data.display()))?;
         let mut command = Command::new(repo::target("debug/weir"));
         command.arg("serve").arg("--data").arg(data.join("data"));
+        command.args(["--parts", parts]);
         command.arg("--edge-module").arg(wasm::edge_module());
         command.arg("--www").arg(repo::path("www/dist"));
         command

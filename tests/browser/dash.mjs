@@ -3,11 +3,9 @@
 // frames, latencyMs, live, heights, partial, fatal}; `partial` counts the segments that began to
 // come more than half a second before they were whole.
 
-import { readFileSync } from "node:fs";
-import { createServer } from "node:http";
-
-import { input, withChromium } from "./chromium.mjs";
-import { firstFrame, noteFrames, whatWasShown } from "./frames.mjs";
+import { input } from "./chromium.mjs";
+import { firstFrame, whatWasShown } from "./frames.mjs";
+import { withLibrary } from "./library.mjs";
 
 const { player, manifest, seconds } = input();
 const file = {
@@ -16,38 +14,20 @@ const file = {
 };
 const library = new URL(`node_modules/${file[player]}`, import.meta.url);
 
-const server = createServer((request, response) => {
-  if (request.url === "/library.js") {
-    response.setHeader("content-type", "text/javascript");
-    response.end(readFileSync(library));
-  } else {
-    response.setHeader("content-type", "text/html");
-    response.end('<!doctype html><video muted></video><script src="/library.js"></script>');
-  }
+await withLibrary(library, async (page) => {
+  await page.evaluate({ dashjs: withDashJs, shaka: withShaka }[player], manifest);
+  await firstFrame(page);
+  await page.waitForTimeout(seconds * 1000);
+  const seen = await whatWasShown(page);
+  const told = await page.evaluate(() => ({ ...window.told(), fatal: window.fatal }));
+  const partial = await page.evaluate(
+    () =>
+      performance
+        .getEntriesByType("resource")
+        .filter(({ name, responseStart, responseEnd }) => /\/dash-\d+\.m4s$/.test(name) && responseEnd - responseStart > 500).length,
+  );
+  return { ...seen, ...told, partial };
 });
-await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
-
-try {
-  await withChromium(async (browser) => {
-    const page = await browser.newPage();
-    await noteFrames(page);
-    await page.goto(`http://127.0.0.1:${server.address().port}/`);
-    await page.evaluate({ dashjs: withDashJs, shaka: withShaka }[player], manifest);
-    await firstFrame(page);
-    await page.waitForTimeout(seconds * 1000);
-    const seen = await whatWasShown(page);
-    const told = await page.evaluate(() => ({ ...window.told(), fatal: window.fatal }));
-    const partial = await page.evaluate(
-      () =>
-        performance
-          .getEntriesByType("resource")
-          .filter(({ name, responseStart, responseEnd }) => /\/dash-\d+\.m4s$/.test(name) && responseEnd - responseStart > 500).length,
-    );
-    return { ...seen, ...told, partial };
-  });
-} finally {
-  server.close();
-}
 
 function withDashJs(source) {
   const { MediaPlayer } = window.dashjs;

@@ -5,6 +5,7 @@
 //! - [`intake`]: the task that brings it what an encoder sends
 //! - [`driver`]: the task that lets time pass for it
 //! - [`books`]: the task that keeps metadata and archive in step with it
+//! - `ladder`: its transcoder, started again when it dies
 //!
 //! Whoever brings something (the encoder's socket, the transcoder's pipe, the clock, the journal)
 //! takes the mutex, tells [`Live`], and carries out its outputs before letting go, so that their
@@ -13,6 +14,7 @@
 pub mod books;
 pub mod driver;
 pub mod intake;
+mod ladder;
 
 use std::{
     path::PathBuf,
@@ -20,7 +22,6 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
 };
 
 use bytes::Bytes;
@@ -29,23 +30,23 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use weir_ingest::repair::Repairs;
 use weir_media::{
-    framing::{LadderJob, RungState},
     live::{
         GrowthAnswer, Live, LiveConfig, MediaAnswer, Output, PlaylistAnswer, Restored, State,
         Status,
     },
     record::{InitRecord, SegmentRecord},
-    unit::{Media, Timestamp},
+    unit::Media,
 };
 use weir_model::{Epoch, Msn, PartIndex, PlaylistPosition, RenditionId, Skip, VideoId, WallTime};
 
+use self::ladder::Births;
 use crate::{
     archive::Shelf,
     clock::Clock,
     journal::{Entry, Journal},
     metrics::Metrics,
     spool::{self, Spool},
-    transcode::{self, Transcoder},
+    transcode::Transcoder,
 };
 
 /// What every broadcast of an origin shares.
@@ -416,86 +417,10 @@ impl Broadcast {
             kind,
         }
     }
-
-    fn start_transcoder(
-        &self,
-        inner: &mut Inner,
-        renditions: Vec<weir_media::framing::LadderRung>,
-    ) {
-        let (Some(program), Some(this)) = (&self.surroundings.transcoder, self.this.upgrade())
-        else {
-            return;
-        };
-        let output = Arc::new(FromTranscoder(Arc::downgrade(&this)));
-        let job = LadderJob {
-            renditions,
-            live: true,
-        };
-        let delay = inner.births.next_delay(self.surroundings.clock.now());
-        let metrics = &self.surroundings.metrics;
-        let program = program.clone();
-        inner.transcoder = Some(Transcoder::start(
-            program, self.video, job, delay, output, metrics,
-        ));
-    }
-}
-
-/// Spaces out the starts of transcoders that keep dying.
-#[derive(Debug, Default)]
-struct Births {
-    last: Option<WallTime>,
-    delay: Duration,
-}
-
-impl Births {
-    /// A transcoder that lived this long has earned an immediate successor.
-    const PROVEN: Duration = Duration::from_secs(10);
-    /// Longest wait before a start.
-    const SLOWEST: Duration = Duration::from_secs(30);
-
-    fn next_delay(&mut self, now: WallTime) -> Duration {
-        let died_young = self
-            .last
-            .is_some_and(|last| now.since(last) < self.delay + Self::PROVEN);
-        self.delay = match died_young {
-            // The first time may have been bad luck.
-            true if self.delay.is_zero() => Duration::from_millis(50),
-            true => (self.delay * 4).min(Self::SLOWEST),
-            false => Duration::ZERO,
-        };
-        self.last = Some(now);
-        self.delay
-    }
 }
 
 impl Drop for Broadcast {
     fn drop(&mut self) {
         self.surroundings.metrics.videos_on_air.dec();
-    }
-}
-
-/// The way back from the transcoder.
-struct FromTranscoder(Weak<Broadcast>);
-
-impl transcode::Output for FromTranscoder {
-    fn media(&self, rendition: RenditionId, media: Media) {
-        if let Some(broadcast) = self.0.upgrade() {
-            broadcast.tell(|live, now| live.push_rendition(now, rendition, media));
-        }
-    }
-
-    fn rung(&self, rendition: RenditionId, state: RungState, at: Timestamp) {
-        if let Some(broadcast) = self.0.upgrade() {
-            if state == RungState::Shed {
-                broadcast.surroundings.metrics.rungs_shed.inc();
-            }
-            broadcast.tell(|live, now| live.rung_changed(now, rendition, state, at));
-        }
-    }
-
-    fn lost(&self) {
-        if let Some(broadcast) = self.0.upgrade() {
-            broadcast.tell(|live, now| live.transcoder_lost(now));
-        }
     }
 }

@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use weir_ingest::flv::{Demuxer, FIRST_TRACK, Tag};
+use weir_ingest::flv::{Demuxer, Tag};
 use weir_media::{
     codec::annexb::length_prefixed_nal_units,
     unit::{TrackConfig, TrackKind},
@@ -18,8 +18,11 @@ fuzz_target!(|bodies: Vec<(bool, Vec<u8>)>| {
         } else {
             demuxer.audio(body.into())
         };
-        while let Some(other) = demuxer.poll_other_track() {
-            assert_ne!(other.id, FIRST_TRACK);
+        while let Some(refused) = demuxer.poll_refused_track() {
+            assert_ne!(refused.id, 0, "the first track is an error");
+        }
+        while let Some((index, tag)) = demuxer.poll_track() {
+            assert!(!index.is_lead() && tag != Tag::Ignored);
         }
         match tag {
             Ok(Tag::Config(config)) if config.kind() == TrackKind::Video => {

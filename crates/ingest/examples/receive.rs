@@ -14,7 +14,10 @@ use std::{
 };
 
 use weir_ingest::rtmp::{End, Event, Limits, Refusal, Session};
-use weir_media::unit::{Media, TrackKind};
+use weir_media::{
+    track::FromTrack,
+    unit::{Media, TrackKind},
+};
 
 fn main() -> io::Result<()> {
     let address = std::env::args()
@@ -60,6 +63,12 @@ fn receive(number: usize, mut stream: TcpStream) -> io::Result<()> {
                     }
                     second.keyframes += u32::from(unit.kind == TrackKind::Video && unit.keyframe);
                 }
+                Event::Track(FromTrack::Media {
+                    index,
+                    media: Media::Config(config),
+                }) => println!("{number}, track {}: {config:?}", index.get()),
+                Event::Track(FromTrack::Media { .. }) => {}
+                Event::Track(label @ FromTrack::Label { .. }) => println!("{number}: {label:?}"),
                 Event::TrackRefused(track) => println!("{track}"),
                 Event::Ended(end) => {
                     println!("{number}: {end}");

@@ -3,7 +3,7 @@
 //!
 //! - `video`, `audio`: one kind of tag each, to configurations and frames
 //! - `nal`: NAL units with lengths, made uniform
-//! - `multitrack`: tags of several tracks, of which the first is taken
+//! - `multitrack`: tags of several tracks
 //! - `names`: codecs as people call them
 
 mod audio;
@@ -15,13 +15,20 @@ mod video;
 use std::collections::{BTreeSet, VecDeque};
 
 use bytes::Bytes;
+use scuffle_flv::{
+    audio::header::enhanced::{AudioFourCc, ExAudioTagHeader},
+    video::header::enhanced::{ExVideoTagHeader, VideoFourCc},
+};
 use thiserror::Error;
 use weir_media::{
     codec::{
         InvalidAac, InvalidAv1, InvalidAvc, InvalidHevc, InvalidOpus, InvalidVp9, av1::InvalidObu,
     },
+    track::TrackIndex,
     unit::{TrackConfig, TrackKind},
 };
+
+use self::multitrack::Packets;
 
 /// Most bytes of a tag that are looked at for its header. Without modifiers a header has at most
 /// nine; modifiers could be chained for as long as the tag is.
@@ -30,10 +37,7 @@ const MAX_HEADER_LEN: usize = 1024;
 /// Most of a nanosecond offset (Enhanced RTMP v2: less than a millisecond).
 const MAX_NANOSECONDS: u32 = 999_999;
 
-/// The track that is taken of several (Enhanced RTMP v2, "Track Ordering": the default one).
-pub const FIRST_TRACK: u8 = 0;
-
-/// What a tag body holds.
+/// What a tag body holds of one track.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Tag {
     /// A sequence header.
@@ -45,7 +49,7 @@ pub enum Tag {
     ConfiguredFrame(TrackConfig, Frame),
     /// No more frames of this track follow, unless a sequence header comes first.
     EndOfSequence(TrackKind),
-    /// Nothing that matters here: empty bodies, seek commands, HDR metadata, other tracks.
+    /// Nothing that matters here: empty bodies, seek commands, HDR metadata.
     Ignored,
 }
 
@@ -64,41 +68,36 @@ pub struct Frame {
     pub data: Bytes,
 }
 
-/// A track that is not taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct OtherTrack {
-    /// Whether it is one of video.
-    is_video: bool,
-    /// trackId, never [`FIRST_TRACK`].
-    pub id: u8,
-}
-
-impl OtherTrack {
-    fn new(kind: TrackKind, id: u8) -> Self {
-        Self {
-            is_video: kind == TrackKind::Video,
-            id,
-        }
-    }
-
+/// A track that is not taken; what else the encoder sends is.
+#[derive(Debug, PartialEq)]
+pub struct RefusedTrack {
     /// What it carries.
-    pub fn kind(self) -> TrackKind {
-        if self.is_video {
-            TrackKind::Video
-        } else {
-            TrackKind::Audio
-        }
-    }
+    pub kind: TrackKind,
+    /// trackId.
+    pub id: u8,
+    /// Why.
+    pub reason: TrackRefusal,
 }
 
-impl std::fmt::Display for OtherTrack {
+/// Why a track is not taken.
+#[derive(Debug, Error, PartialEq)]
+pub enum TrackRefusal {
+    /// One too many.
+    #[error("tracks 0 to {} are", TrackIndex::COUNT - 1)]
+    Number,
+    /// It is malformed or coded in a way that is not taken.
+    #[error(transparent)]
+    Media(#[from] FlvError),
+}
+
+impl std::fmt::Display for RefusedTrack {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let kind = if self.is_video { "video" } else { "audio" };
-        write!(
-            f,
-            "{kind} track {} is not taken, only track {FIRST_TRACK} is",
-            self.id
-        )
+        let Self { kind, id, reason } = self;
+        let kind = match kind {
+            TrackKind::Video => "video",
+            TrackKind::Audio => "audio",
+        };
+        write!(f, "{kind} track {id} is not taken: {reason}")
     }
 }
 
@@ -176,50 +175,124 @@ pub enum FlvError {
 }
 
 /// Reads the tag bodies of one stream.
+///
+/// A tag's own answer is that of the first track, which leads (Enhanced RTMP v2, "Track Ordering":
+/// the default one); after each, ask [`poll_track`](Self::poll_track) and
+/// [`poll_refused_track`](Self::poll_refused_track) until they are `None`.
 #[derive(Debug, Default)]
 pub struct Demuxer {
-    video: video::Video,
-    /// Tracks that are not taken, once seen; at most 255 of each kind.
-    seen: BTreeSet<OtherTrack>,
+    video: [video::Video; TrackIndex::COUNT],
+    /// Of further tracks.
+    further: VecDeque<(TrackIndex, Tag)>,
+    /// Whether of video, and the ids: of tracks that are refused, at most 256 of each kind.
+    refused: BTreeSet<(bool, u8)>,
     /// Those of them that nobody has been told of.
-    untold: VecDeque<OtherTrack>,
+    untold: VecDeque<RefusedTrack>,
+}
+
+/// Says what a packet of one of several tracks is.
+enum Header {
+    Video(ExVideoTagHeader),
+    Audio(ExAudioTagHeader),
 }
 
 impl Demuxer {
     /// Reads the body of a video tag.
     ///
     /// # Errors
-    /// If it is malformed, or not H.264, HEVC, AV1 or VP9.
+    /// If it is malformed, or the first track is not H.264, HEVC, AV1 or VP9.
     pub fn video(&mut self, body: Bytes) -> Result<Tag, FlvError> {
-        let mut others = Vec::new();
-        let tag = self.video.read(body, &mut others);
-        self.note(TrackKind::Video, &others);
-        tag
+        let lead = &mut self.video[TrackIndex::LEAD.get()];
+        match video::read(body)? {
+            video::Body::Nothing => Ok(Tag::Ignored),
+            video::Body::Legacy(packet, rest) => lead.legacy(packet, rest),
+            video::Body::Packet(header, codec, data) => lead.packet(&header, codec, data),
+            video::Body::Tracks(header, packets) => self.tracks(&Header::Video(header), packets),
+        }
     }
 
     /// Reads the body of an audio tag.
     ///
     /// # Errors
-    /// If it is malformed, or not AAC or Opus.
+    /// If it is malformed, or the first track is not AAC or Opus.
     pub fn audio(&mut self, body: Bytes) -> Result<Tag, FlvError> {
-        let mut others = Vec::new();
-        let tag = audio::read(body, &mut others);
-        self.note(TrackKind::Audio, &others);
-        tag
+        match audio::read(body)? {
+            audio::Body::Tag(tag) => Ok(tag),
+            audio::Body::Tracks(header, packets) => self.tracks(&Header::Audio(header), packets),
+        }
+    }
+
+    /// What the last tag held of a further track; never [`Tag::Ignored`].
+    pub fn poll_track(&mut self) -> Option<(TrackIndex, Tag)> {
+        self.further.pop_front()
     }
 
     /// A track that came and is not taken; each is told once.
-    pub fn poll_other_track(&mut self) -> Option<OtherTrack> {
+    pub fn poll_refused_track(&mut self) -> Option<RefusedTrack> {
         self.untold.pop_front()
     }
 
-    fn note(&mut self, kind: TrackKind, others: &[u8]) {
-        for id in others {
-            let track = OtherTrack::new(kind, *id);
-            if self.seen.insert(track) {
-                self.untold.push_back(track);
+    /// Answers what the first track has. A further one that cannot be used is refused, which is no
+    /// error.
+    fn tracks(&mut self, header: &Header, packets: Packets) -> Result<Tag, FlvError> {
+        let mut lead = Tag::Ignored;
+        let mut seen = [false; TrackIndex::COUNT];
+        for packet in packets {
+            let packet = packet?;
+            let Some(index) = TrackIndex::new(packet.id) else {
+                self.refuse(header, packet.id, TrackRefusal::Number);
+                continue;
+            };
+            // A tag has one packet of each track.
+            if std::mem::replace(&mut seen[index.get()], true) {
+                continue;
+            }
+            if index.is_lead() {
+                lead = self.packet(header, index, packet)?;
+                continue;
+            }
+            let id = packet.id;
+            if self.refused.contains(&(header.is_video(), id)) {
+                continue;
+            }
+            match self.packet(header, index, packet) {
+                Ok(Tag::Ignored) => {}
+                Ok(tag) => self.further.push_back((index, tag)),
+                Err(error) => self.refuse(header, id, error.into()),
             }
         }
+        Ok(lead)
+    }
+
+    fn packet(
+        &mut self,
+        header: &Header,
+        index: TrackIndex,
+        packet: multitrack::Packet,
+    ) -> Result<Tag, FlvError> {
+        let (codec, data) = (packet.codec, packet.data);
+        match header {
+            Header::Video(header) => {
+                self.video[index.get()].packet(header, VideoFourCc(codec), data)
+            }
+            Header::Audio(header) => audio::packet(header, AudioFourCc(codec), data),
+        }
+    }
+
+    fn refuse(&mut self, header: &Header, id: u8, reason: TrackRefusal) {
+        if self.refused.insert((header.is_video(), id)) {
+            let kind = match header {
+                Header::Video(_) => TrackKind::Video,
+                Header::Audio(_) => TrackKind::Audio,
+            };
+            self.untold.push_back(RefusedTrack { kind, id, reason });
+        }
+    }
+}
+
+impl Header {
+    fn is_video(&self) -> bool {
+        matches!(self, Self::Video(_))
     }
 }
 

@@ -16,7 +16,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use weir_media::unit::{Media, Timestamp, TrackConfig, TrackKind, Unit};
+use weir_media::{
+    track::TrackIndex,
+    unit::{Media, Timestamp, TrackConfig, TrackKind, Unit},
+};
 
 use crate::flv::Frame;
 
@@ -52,6 +55,8 @@ pub struct Repairs {
     pub before_config: u64,
     /// A video frame came before the first IDR and was dropped.
     pub before_keyframe: u64,
+    /// A track was refused: one too many, malformed, or coded in a way that is not taken.
+    pub tracks_refused: u64,
 }
 
 impl Add for Repairs {
@@ -66,20 +71,23 @@ impl Add for Repairs {
             composition: self.composition + other.composition,
             before_config: self.before_config + other.before_config,
             before_keyframe: self.before_keyframe + other.before_keyframe,
+            tracks_refused: self.tracks_refused + other.tracks_refused,
         }
     }
 }
 
-/// Repairs one stream of at most one video and one audio track.
+/// Repairs one stream of up to eight tracks of video and as many of audio, which share a clock.
 #[derive(Debug, Default)]
 pub struct Repair {
-    video: Track,
-    audio: Track,
+    video: Tracks,
+    audio: Tracks,
     repairs: Repairs,
     clock: Clock,
     /// When the last frame came.
     last_frame: Option<Instant>,
 }
+
+type Tracks = [Track; TrackIndex::COUNT];
 
 #[derive(Debug, Default)]
 struct Track {
@@ -138,12 +146,24 @@ impl Repair {
         self.repairs
     }
 
-    /// Takes a sequence header. `None` if it repeats the one before, as encoders do.
+    /// A track was refused before it got here.
+    pub fn track_refused(&mut self) {
+        self.repairs.tracks_refused += 1;
+    }
+
+    /// Takes the configuration of a track that leads. `None` if it repeats the one before, as
+    /// encoders do.
     pub fn config(&mut self, config: TrackConfig) -> Option<Media> {
-        let track = match config.kind() {
+        self.track_config(TrackIndex::LEAD, config)
+    }
+
+    /// Takes the configuration of a track. `None` if it repeats the one before.
+    pub fn track_config(&mut self, index: TrackIndex, config: TrackConfig) -> Option<Media> {
+        let tracks = match config.kind() {
             TrackKind::Video => &mut self.video,
             TrackKind::Audio => &mut self.audio,
         };
+        let track = &mut tracks[index.get()];
         if track.config.as_ref() == Some(&config) {
             return None;
         }
@@ -152,9 +172,15 @@ impl Repair {
         Some(Media::Config(config))
     }
 
-    /// Takes a frame of an FLV tag that is to be decoded at `timestamp_ms` of the encoder's clock
-    /// and came at `now`. `None` if it is of no use.
-    pub fn frame(&mut self, now: Instant, timestamp_ms: u32, frame: Frame) -> Option<Media> {
+    /// Takes a track's frame of an FLV tag that is to be decoded at `timestamp_ms` of the encoder's
+    /// clock and came at `now`. `None` if it is of no use.
+    pub fn frame(
+        &mut self,
+        now: Instant,
+        index: TrackIndex,
+        timestamp_ms: u32,
+        frame: Frame,
+    ) -> Option<Media> {
         const BITS: u32 = 32;
         let ms = self.unwrap(timestamp_ms.into(), BITS);
         let timed = Timed {
@@ -165,7 +191,7 @@ impl Repair {
             keyframe: frame.keyframe,
             data: frame.data,
         };
-        self.place(now, timed)
+        self.place(now, index, timed)
     }
 
     /// Takes a frame of a transport stream that came at `now`. `None` if it is of no use.
@@ -178,19 +204,21 @@ impl Repair {
             keyframe: frame.keyframe,
             data: frame.data,
         };
-        self.place(now, timed)
+        self.place(now, TrackIndex::LEAD, timed)
     }
 
-    fn place(&mut self, now: Instant, frame: Timed) -> Option<Media> {
+    fn place(&mut self, now: Instant, index: TrackIndex, frame: Timed) -> Option<Media> {
         let passed = self
             .last_frame
             .map_or(Duration::ZERO, |last| now.saturating_duration_since(last))
             .min(MAX_PAUSE);
         self.last_frame = Some(now);
-        let (track, other) = match frame.kind {
-            TrackKind::Video => (&mut self.video, &self.audio),
-            TrackKind::Audio => (&mut self.audio, &self.video),
+        let others = self.others(frame.kind, index);
+        let tracks = match frame.kind {
+            TrackKind::Video => &mut self.video,
+            TrackKind::Audio => &mut self.audio,
         };
+        let track = &mut tracks[index.get()];
         if track.config.is_none() {
             self.repairs.before_config += 1;
             return None;
@@ -200,7 +228,7 @@ impl Repair {
             return None;
         }
         track.started = true;
-        let dts = track.place(other, frame.dts, passed, &mut self.repairs);
+        let dts = track.place(&others, frame.dts, passed, &mut self.repairs);
         let pts = if (0..=ticks(MAX_COMPOSITION)).contains(&frame.composition) {
             // A raised decoding time does not move the presentation, if it can be helped.
             frame
@@ -218,6 +246,29 @@ impl Repair {
             keyframe: frame.keyframe,
             data: frame.data,
         }))
+    }
+
+    /// Where all tracks but one are.
+    fn others(&self, kind: TrackKind, index: TrackIndex) -> Others {
+        let own = match kind {
+            TrackKind::Video => &self.video,
+            TrackKind::Audio => &self.audio,
+        };
+        let own = &own[index.get()];
+        let mut others = Others::default();
+        let tracks = self.video.iter().chain(&self.audio);
+        for track in tracks.filter(|track| !std::ptr::eq(*track, own)) {
+            let Some(last_dts) = track.last_dts else {
+                continue;
+            };
+            others.newest = others.newest.max(Some(last_dts));
+            let offset = track.offset;
+            if !others.offsets().contains(&offset) {
+                others.known[others.count] = offset;
+                others.count += 1;
+            }
+        }
+        others
     }
 
     fn unwrap(&mut self, time: u64, bits: u32) -> i64 {
@@ -239,6 +290,22 @@ impl Repair {
     }
 }
 
+/// What other tracks say of the clock they share.
+#[derive(Debug, Default)]
+struct Others {
+    /// Decode time of their newest frame.
+    newest: Option<i64>,
+    /// What is added to the encoder's time, each value once; `count` of them.
+    known: [i64; 2 * TrackIndex::COUNT],
+    count: usize,
+}
+
+impl Others {
+    fn offsets(&self) -> &[i64] {
+        &self.known[..self.count]
+    }
+}
+
 /// The way from one time to another on a clock of so many bits: the shorter of the two.
 fn step(from: u64, to: u64, bits: u32) -> i64 {
     let unused = u64::BITS - bits;
@@ -247,20 +314,27 @@ fn step(from: u64, to: u64, bits: u32) -> i64 {
 
 impl Track {
     /// The decoding time at which a frame of the encoder's `time` goes on.
-    fn place(&mut self, other: &Track, time: i64, passed: Duration, repairs: &mut Repairs) -> i64 {
-        let Some(newest) = self.last_dts.max(other.last_dts) else {
+    fn place(
+        &mut self,
+        others: &Others,
+        time: i64,
+        passed: Duration,
+        repairs: &mut Repairs,
+    ) -> i64 {
+        let Some(newest) = self.last_dts.max(others.newest) else {
             self.last_dts = Some(time);
             return time;
         };
-        if self.last_dts.is_none() {
-            self.offset = other.offset;
-        }
         let earliest = self.last_dts.unwrap_or(newest - ticks(MAX_STEP)) - ticks(MAX_SETBACK);
         let latest = newest + ticks(MAX_STEP) + ticks(passed);
         let fits = |offset: i64| (earliest..=latest).contains(&time.wrapping_add(offset));
+        if self.last_dts.is_none() {
+            self.offset = others.offsets().first().copied().unwrap_or(self.offset);
+        }
         if !fits(self.offset) {
-            if fits(other.offset) && other.last_dts.is_some() {
-                self.offset = other.offset;
+            let mut shared = others.offsets().iter().copied();
+            if let Some(offset) = shared.find(|&offset| fits(offset)) {
+                self.offset = offset;
             } else {
                 let next = self.last_dts.map_or(newest, |last| last + self.interval());
                 if time.wrapping_add(self.offset) > latest {

@@ -43,7 +43,7 @@ impl Encoder {
     }
 
     fn send(&mut self, ms: u32, frame: Frame) -> Option<Unit> {
-        match self.repair.frame(self.now, ms, frame) {
+        match self.repair.frame(self.now, TrackIndex::LEAD, ms, frame) {
             Some(Media::Unit(unit)) => Some(unit),
             _ => None,
         }
@@ -95,6 +95,38 @@ fn assert_steady(times: &[(TrackKind, i64)], first_ms: i64) {
             .collect();
         assert_eq!(of(kind, times), expected, "{kind:?}");
     }
+}
+
+/// A further track of video, which follows the first one through a jump of the encoder's clock,
+/// and a late one that begins after it.
+#[test]
+fn further_tracks_share_the_clock() {
+    let mut encoder = Encoder::new();
+    let index = |id| TrackIndex::new(id).unwrap();
+    let further = |encoder: &mut Encoder, id: u8, ms: u32| {
+        let frame = Frame {
+            kind: TrackKind::Video,
+            composition_ms: 0,
+            composition_ns: 0,
+            keyframe: true,
+            data: Bytes::new(),
+        };
+        match encoder.repair.frame(encoder.now, index(id), ms, frame) {
+            Some(Media::Unit(unit)) => unit.dts,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert!(encoder.repair.track_config(index(1), avc()).is_some());
+    assert!(encoder.repair.track_config(index(2), avc()).is_some());
+    for ms in [1000, 1040, 1080, 9_000_000, 9_000_040] {
+        encoder.pass(Duration::from_millis(40));
+        let lead = encoder.frame(TrackKind::Video, ms).unwrap();
+        assert_eq!(further(&mut encoder, 1, ms), lead.dts, "{ms}");
+    }
+    let lead = encoder.frame(TrackKind::Video, 9_000_080).unwrap();
+    assert_eq!(further(&mut encoder, 2, 9_000_080), lead.dts);
+    let repairs = encoder.repair.repairs();
+    assert_eq!((repairs.forward_jumps, repairs.raised), (1, 0));
 }
 
 #[test]
@@ -220,23 +252,32 @@ fn frames_of_no_use_are_dropped_and_counted() {
         keyframe,
         data: Bytes::new(),
     };
-    assert_eq!(repair.frame(now, 0, frame(TrackKind::Video, true)), None);
-    assert_eq!(repair.frame(now, 0, frame(TrackKind::Audio, true)), None);
+    assert_eq!(
+        repair.frame(now, TrackIndex::LEAD, 0, frame(TrackKind::Video, true)),
+        None
+    );
+    assert_eq!(
+        repair.frame(now, TrackIndex::LEAD, 0, frame(TrackKind::Audio, true)),
+        None
+    );
     assert!(repair.config(avc()).is_some());
     assert_eq!(
         repair.config(avc()),
         None,
         "a repeated sequence header is no change"
     );
-    assert_eq!(repair.frame(now, 10, frame(TrackKind::Video, false)), None);
+    assert_eq!(
+        repair.frame(now, TrackIndex::LEAD, 10, frame(TrackKind::Video, false)),
+        None
+    );
     assert!(
         repair
-            .frame(now, 20, frame(TrackKind::Video, true))
+            .frame(now, TrackIndex::LEAD, 20, frame(TrackKind::Video, true))
             .is_some()
     );
     assert!(
         repair
-            .frame(now, 30, frame(TrackKind::Video, false))
+            .frame(now, TrackIndex::LEAD, 30, frame(TrackKind::Video, false))
             .is_some()
     );
     let expected = Repairs {

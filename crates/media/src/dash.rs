@@ -3,8 +3,10 @@
 //!
 //! - [`mod@periods`]: which stretches of a video become Periods, and how each is addressed
 //! - [`manifest`]: the MPD, live or static
+//! - `adaptation`: which Representations share an AdaptationSet
 //! - `xml`: elements and attributes
 
+mod adaptation;
 pub mod manifest;
 pub mod periods;
 mod xml;

@@ -10,20 +10,29 @@
 //! | 4 | [`Frame::End`] | nothing |
 //! | 5 | [`Frame::Rung`] | rendition, state byte (0 shed, 1 made), i64 pts |
 //! | 6 | [`Frame::Idle`] | nothing |
+//! | 7 | [`Frame::Slate`] | the [`SlateJob`] as JSON |
+//! | 8 | [`Frame::Again`] | rendition, i64 pts |
+//! | 9 | [`Frame::Undecodable`] | i64 dts |
 //!
-//! A rendition is a length byte and its written form; numbers are little-endian. The origin sends
-//! a job, then the configuration and units of `source`; the child answers with those of each
-//! rung, and says which it leaves out for lack of time. Either side says [`Frame::End`] when nothing follows; a pipe that closes without it
-//! means that the other side is gone.
+//! A rendition is a length byte and its written form; numbers are little-endian. A unit's flags
+//! are 1 audio, 2 keyframe, 4 cut. The origin sends a job, then the configurations and units of
+//! `source` (if the job has rungs of video) and of `audio` (if it has rungs of sound), each track
+//! in order, its configuration again when its coding changes. The child answers with those of
+//! each rung under the rung's name, and says which of video it leaves out for lack of time. Either
+//! side says [`Frame::End`] when nothing follows; a pipe that closes without it means that the
+//! other side is gone.
 
 mod frame;
 mod ladder;
+mod slate;
 mod stream;
 
 pub use frame::{Frame, InvalidFrame};
 pub use ladder::{
-    EncoderChoice, LadderJob, LadderRung, RUNG_BITRATES, RUNG_HEIGHTS, RungState, VideoCodec,
+    AudioCodec, EncoderChoice, LadderJob, LadderRung, RUNG_BITRATES, RUNG_HEIGHTS, RungState,
+    SOUND_BITRATES, SoundRung, VideoCodec,
 };
+pub use slate::SlateJob;
 pub use stream::{Decoder, FrameTooLong, encode};
 
 /// Longest frame in bytes, its length field not counted. An IDR picture of 8K video stays below.

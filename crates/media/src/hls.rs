@@ -5,8 +5,10 @@
 //! - [`mod@dvr`]: the media playlist for rewinding while live
 //! - [`mod@i_frames`]: one picture of each segment, for seeking in pictures
 //! - [`multivariant`]: the multivariant playlist of each of them
+//! - `audio_group`: the sound that players choose from
 //! - [`bit_rate`]: peak and mean, as players are told them
 
+mod audio_group;
 pub mod bit_rate;
 pub mod dvr;
 pub mod i_frames;

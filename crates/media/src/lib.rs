@@ -3,6 +3,7 @@
 //! Media comes in as [`mod@unit`]s and leaves as segments and playlists:
 //!
 //! - [`mod@unit`]: timed access units, the currency of the media path
+//! - [`track`]: which of an encoder's tracks
 //! - [`codec`]: codec configurations, parsed
 //! - [`framing`]: what the origin and its transcoder child say to each other
 //! - [`fmp4`]: fragmented MP4, written and read
@@ -22,4 +23,5 @@ pub mod live;
 pub mod package;
 pub mod record;
 pub mod span;
+pub mod track;
 pub mod unit;

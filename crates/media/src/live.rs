@@ -5,27 +5,37 @@
 //! - [`answer`]: what a request for a playlist or for media is answered
 //! - [`status`]: counters and repairs
 //! - [`restored`]: what a new epoch knows of the earlier ones
+//! - [`slate`]: what stands in for an encoder that is away
+//! - [`tap`]: units as they come, before they are packaged
 //!
 //! Inside:
 //!
 //! - `schedule`: which msn holds which stretch of media time, decided once for all renditions
 //! - `rendition`: one rendition's units into these slots, and its segments in memory
 //! - `intake`: the encoder's units into media time, and into a queue if they must wait
+//! - `remade`: a rung in place of a source that has too few keyframes
 //! - `lead`: the track that leads decides where segments start
+//! - `further`: tracks beside the two that lead, and which segments their units belong to
 //! - `ladder`: which renditions there are, and the transcoder that makes some of them
+//! - `stand_in`: puts the slate on air and takes it off
 //! - `wall`: what happens because time passes: GAPs on time, laggards, ends
 //! - `window`: what is listed, and the answers
 
 pub mod answer;
 pub mod config;
 pub mod event;
+mod further;
 mod intake;
 mod ladder;
 mod lead;
+mod remade;
 mod rendition;
 pub mod restored;
 mod schedule;
+pub mod slate;
+mod stand_in;
 pub mod status;
+pub mod tap;
 mod wall;
 mod window;
 
@@ -41,11 +51,15 @@ pub use status::{RenditionStatus, Repairs, ShedRung, State, Status};
 
 use crate::{
     package::PartTarget,
+    track,
     unit::{Media, TIMESCALE, TrackKind},
 };
 use intake::Intake;
+use remade::Remade;
 use rendition::{Context, Rendition};
 use schedule::Schedule;
+use stand_in::StandIn;
+use tap::Tap;
 
 /// Name of the rendition that passes the encoder's video on.
 pub const SOURCE: &str = "source";
@@ -66,12 +80,16 @@ pub struct Live {
     /// msn of the first segment that the video ever had.
     first: Msn,
     schedule: Schedule,
-    /// Source, rungs from the best down, audio: those that there are.
+    /// Source, rungs from the best down, audio: those that there are, further tracks beside those
+    /// that lead.
     renditions: Vec<Rendition>,
     intake: Intake,
+    stand_in: StandIn,
     transcoder: Transcoder,
     /// What it leaves out for lack of time.
     shed: Vec<ShedRung>,
+    remade: Remade,
+    tap: Tap,
     first_listed: Msn,
     discontinuity_sequence: u64,
     started_at: Option<WallTime>,
@@ -101,7 +119,23 @@ enum Phase {
 enum Transcoder {
     /// None is wanted, or none runs: the next segment asks for one.
     Off,
-    Running,
+    Running {
+        /// It makes rungs of the source's pictures.
+        pictures: bool,
+        /// It makes rungs of its sound.
+        sound: bool,
+    },
+}
+
+impl Transcoder {
+    /// Whether it is given the source's media of this kind.
+    fn takes(self, kind: TrackKind) -> bool {
+        match (self, kind) {
+            (Self::Off, _) => false,
+            (Self::Running { pictures, .. }, TrackKind::Video) => pictures,
+            (Self::Running { sound, .. }, TrackKind::Audio) => sound,
+        }
+    }
 }
 
 impl Live {
@@ -127,8 +161,11 @@ impl Live {
             schedule: Schedule::new(Msn(0), Msn(0)),
             renditions: Vec::new(),
             intake: Intake::default(),
+            stand_in: StandIn::default(),
             transcoder: Transcoder::Off,
             shed: Vec::new(),
+            remade: Remade::default(),
+            tap: Tap::default(),
             first_listed: Msn(0),
             discontinuity_sequence: 0,
             started_at: None,
@@ -156,17 +193,25 @@ impl Live {
         if let Phase::Away { until, .. } = &mut self.phase {
             *until = now.plus(self.config.reconnect_window);
         }
-        self.intake = Intake::connected(now);
+        *self.encoder() = Intake::connected(now);
         self.after(now);
+    }
+
+    /// Another encoder takes over from the one that is there, with media that it has brought since
+    /// `since`. It is joined to what was: neither a hole nor an overlap of the two shows in media
+    /// time, unless the hole is longer than 1.2 s.
+    pub fn take_over(&mut self, now: WallTime, since: WallTime) {
+        self.publish(now);
+        self.encoder().since = Some(since);
     }
 
     /// From the encoder, in its own time.
     pub fn push(&mut self, now: WallTime, media: Media) {
-        if self.is_over() || !self.intake.connected {
+        if self.is_over() || !self.encoder().connected {
             return;
         }
-        self.intake.last_media = now;
-        self.receive(now, media);
+        self.encoder().last_media = now;
+        self.bring_in(|live| live.receive(now, media));
         self.after(now);
     }
 
@@ -175,6 +220,7 @@ impl Live {
         if self.phase == Phase::Ended || !self.is_rung(rendition) {
             return;
         }
+        self.pass_tap(rendition, &media);
         let Self {
             renditions,
             schedule,
@@ -187,11 +233,11 @@ impl Live {
             return;
         };
         match media {
-            Media::Config(config) if config.kind() == TrackKind::Video => {
+            Media::Config(config) if config.kind() == rendition.kind => {
                 // It counts from the next segment that the rendition starts.
                 rendition.configure(rendition.next, config);
             }
-            Media::Unit(unit) if unit.kind == TrackKind::Video => {
+            Media::Unit(unit) if unit.kind == rendition.kind => {
                 let placed = rendition.follow(unit, schedule, *context, outputs);
                 repairs.units_dropped += u64::from(!placed);
             }
@@ -226,7 +272,7 @@ impl Live {
             self.leave(now);
             self.go_away(now);
         }
-        self.intake = Intake::default();
+        *self.encoder() = Intake::default();
         self.after(now);
     }
 
@@ -239,6 +285,8 @@ impl Live {
         if self.phase == Phase::Live {
             self.leave(now);
         }
+        self.take_slate_off(now);
+        self.end_absence();
         self.intake = Intake::default();
         self.phase = Phase::Ending {
             until: now.plus(self.config.lag_limit),
@@ -274,7 +322,7 @@ impl Live {
     }
 
     fn is_rung(&self, id: RenditionId) -> bool {
-        ![SOURCE, AUDIO].contains(&id.as_str())
+        track::of(id).is_none()
     }
 
     fn rendition(&self, name: &str) -> Option<&Rendition> {

@@ -6,7 +6,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use weir_model::{Epoch, Msn, RenditionId, WallTime};
 
-use crate::unit::{TrackConfig, TrackKind};
+use crate::{
+    track::TrackLabel,
+    unit::{TrackConfig, TrackKind},
+};
 
 /// One initialisation segment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +28,12 @@ pub struct InitRecord {
     /// Channels of audio.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channels: Option<u8>,
+    /// Language tag (RFC 5646), if the encoder told it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
+    /// What the encoder calls the track.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
 }
 
 impl InitRecord {
@@ -39,6 +48,18 @@ impl InitRecord {
                 .picture()
                 .map(|picture| (picture.width, picture.height)),
             channels: config.channels(),
+            language: None,
+            name: None,
+        }
+    }
+
+    /// The same, of a track that its encoder calls so.
+    pub fn labelled(self, label: TrackLabel) -> Self {
+        let TrackLabel { language, name } = label;
+        Self {
+            language,
+            name,
+            ..self
         }
     }
 

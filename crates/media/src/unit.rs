@@ -128,7 +128,7 @@ impl TrackConfig {
 /// One access unit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unit {
-    /// Which of the (at most two) tracks of its stream.
+    /// Of which kind its track is.
     pub kind: TrackKind,
     /// When it is decoded.
     pub dts: Timestamp,
@@ -149,4 +149,14 @@ pub enum Media {
     Config(TrackConfig),
     /// One access unit.
     Unit(Unit),
+}
+
+impl Media {
+    /// What its track carries.
+    pub fn kind(&self) -> TrackKind {
+        match self {
+            Self::Config(config) => config.kind(),
+            Self::Unit(unit) => unit.kind,
+        }
+    }
 }

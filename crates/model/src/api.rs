@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{Epoch, RenditionId, VideoId, WallTime};
+use crate::{Epoch, Lane, RenditionId, VideoId, WallTime};
 
 /// Where a video is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -50,6 +50,24 @@ pub struct Video {
     /// are listed, their segments are gaps.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shed: Vec<ShedRendition>,
+    /// Who pushes; of a video on air.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub publishers: Option<Publishers>,
+}
+
+/// Who pushes to a video on air.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Publishers {
+    /// Whose media viewers get; absent while no encoder is connected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_air: Option<Lane>,
+    /// Who could take over at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub standing_by: Option<Lane>,
+    /// How often one has taken over from the other since the origin started.
+    pub switches: u64,
+    /// Whether viewers see the slate, because nothing comes from any encoder.
+    pub slate: bool,
 }
 
 /// A rendition that is left out at present.
@@ -97,6 +115,9 @@ pub struct CreatedVideo {
     pub rtmps_url: Option<String>,
     /// Where to push over SRT, with `streamid=publish:KEY`: `srt://host:port`.
     pub srt_url: String,
+    /// Path to publish to from a browser or another WebRTC client (WHIP, RFC 9725), with the
+    /// stream key as bearer token. It is on the same host as the watch page.
+    pub whip_url: String,
 }
 
 /// `GET /api/v1/videos?limit=&after=`: newest first.

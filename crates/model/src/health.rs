@@ -32,6 +32,8 @@ pub struct RepairCounts {
     pub before_config: u64,
     /// A picture came before the first IDR and was dropped.
     pub before_keyframe: u64,
+    /// A track was refused: one too many, malformed, or coded in a way that is not taken.
+    pub tracks_refused: u64,
     /// The audio clock was set anew, because it was more than 50 ms off.
     pub audio_resyncs: u64,
     /// A unit belonged nowhere (too late, or one too many) and was dropped.

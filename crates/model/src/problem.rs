@@ -30,7 +30,13 @@ pub enum Code {
     TooLarge,
     /// The body's content type is not taken.
     UnsupportedMediaType,
-    /// The operator token is missing or wrong.
+    /// None of what is offered is acceptable, such as the codecs of a session.
+    NotAcceptable,
+    /// `If-Match` names what is no more.
+    PreconditionFailed,
+    /// The body can be read, and asks for what is not done here.
+    Unprocessable,
+    /// The operator token, or a stream key, is missing or wrong.
     Unauthorized,
     /// A playback token is missing, wrong or expired.
     TokenRequired,
@@ -57,6 +63,9 @@ impl Code {
             Self::InvalidQuery | Self::PositionTooFarAhead | Self::InvalidBody => 400,
             Self::TooLarge => 413,
             Self::UnsupportedMediaType => 415,
+            Self::NotAcceptable => 406,
+            Self::PreconditionFailed => 412,
+            Self::Unprocessable => 422,
             Self::Unauthorized => 401,
             Self::TokenRequired => 403,
             Self::Conflict => 409,
@@ -79,6 +88,9 @@ impl Code {
             Self::InvalidBody => "invalid_body",
             Self::TooLarge => "too_large",
             Self::UnsupportedMediaType => "unsupported_media_type",
+            Self::NotAcceptable => "not_acceptable",
+            Self::PreconditionFailed => "precondition_failed",
+            Self::Unprocessable => "unprocessable",
             Self::Unauthorized => "unauthorized",
             Self::TokenRequired => "token_required",
             Self::Conflict => "conflict",

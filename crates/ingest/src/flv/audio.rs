@@ -24,16 +24,24 @@ use weir_media::{
 
 use super::{
     FlvError, Frame, MAX_HEADER_LEN, MAX_NANOSECONDS, Tag, header_error,
-    multitrack::{self, Layout},
+    multitrack::{self, Layout, Packets},
     names,
 };
 
 const KIND: TrackKind = TrackKind::Audio;
 
-/// Reads the body of a tag. The ids of tracks that are not taken go to `others`.
-pub(super) fn read(body: Bytes, others: &mut Vec<u8>) -> Result<Tag, FlvError> {
+/// What a tag holds, its header read.
+pub(super) enum Body {
+    /// Of the only track.
+    Tag(Tag),
+    /// Of several.
+    Tracks(ExAudioTagHeader, Packets),
+}
+
+/// Reads the body of a tag as far as its tracks.
+pub(super) fn read(body: Bytes) -> Result<Body, FlvError> {
     if body.is_empty() {
-        return Ok(Tag::Ignored);
+        return Ok(Body::Tag(Tag::Ignored));
     }
     let mut cursor = Cursor::new(body.slice(..body.len().min(MAX_HEADER_LEN)));
     let header = AudioTagHeader::demux(&mut cursor)
@@ -45,22 +53,25 @@ pub(super) fn read(body: Bytes, others: &mut Vec<u8>) -> Result<Tag, FlvError> {
                 let len = body.len();
                 return Err(FlvError::Truncated { kind: KIND, len });
             };
-            match AacPacketType::from(*packet_type) {
-                AacPacketType::SequenceHeader => aac_config(rest.slice(1..)),
-                AacPacketType::Raw => Ok(frame(rest.slice(1..), 0)),
-                _ => Ok(Tag::Ignored),
-            }
+            let tag = match AacPacketType::from(*packet_type) {
+                AacPacketType::SequenceHeader => aac_config(rest.slice(1..))?,
+                AacPacketType::Raw => frame(rest.slice(1..), 0),
+                _ => Tag::Ignored,
+            };
+            Ok(Body::Tag(tag))
         }
         AudioTagHeader::Legacy(header) => Err(FlvError::UnsupportedAudio(names::legacy_audio(
             header.sound_format,
         ))),
-        AudioTagHeader::Enhanced(header) => enhanced(&header, rest, others),
+        AudioTagHeader::Enhanced(header) => enhanced(header, rest),
     }
 }
 
-fn enhanced(header: &ExAudioTagHeader, rest: Bytes, others: &mut Vec<u8>) -> Result<Tag, FlvError> {
+fn enhanced(header: ExAudioTagHeader, rest: Bytes) -> Result<Body, FlvError> {
     let layout = match header.content {
-        ExAudioTagHeaderContent::NoMultiTrack(codec) => return packet(header, codec, rest),
+        ExAudioTagHeaderContent::NoMultiTrack(codec) => {
+            return Ok(Body::Tag(packet(&header, codec, rest)?));
+        }
         ExAudioTagHeaderContent::OneTrack(codec) => Layout::One(codec.0),
         ExAudioTagHeaderContent::ManyTracks(codec) => Layout::Many(codec.0),
         ExAudioTagHeaderContent::ManyTracksManyCodecs => Layout::ManyCodecs,
@@ -69,13 +80,15 @@ fn enhanced(header: &ExAudioTagHeader, rest: Bytes, others: &mut Vec<u8>) -> Res
             ..
         } => return Err(multitrack::unknown_type(KIND, unknown)),
     };
-    match multitrack::first_track(KIND, layout, rest, others)? {
-        Some((codec, data)) => packet(header, AudioFourCc(codec), data),
-        None => Ok(Tag::Ignored),
-    }
+    Ok(Body::Tracks(header, Packets::new(KIND, layout, rest)))
 }
 
-fn packet(header: &ExAudioTagHeader, codec: AudioFourCc, data: Bytes) -> Result<Tag, FlvError> {
+/// Reads one track's packet.
+pub(super) fn packet(
+    header: &ExAudioTagHeader,
+    codec: AudioFourCc,
+    data: Bytes,
+) -> Result<Tag, FlvError> {
     if !matches!(codec, AudioFourCc::Aac | AudioFourCc::Opus) {
         return Err(FlvError::UnsupportedAudio(names::four_cc(codec.0)));
     }

@@ -156,49 +156,116 @@ fn leaves_metadata_and_commands_aside() {
     assert_eq!(error, Err(FlvError::Mpeg2TsSequenceStart));
 }
 
+/// A track of several: its id, its length, its bytes.
+fn track(id: u8, data: &[u8]) -> Vec<u8> {
+    let len = (data.len() as u32).to_be_bytes();
+    [&[id], &len[1..], data].concat()
+}
+
+fn further(demuxer: &mut Demuxer) -> Vec<(usize, Tag)> {
+    let tags = std::iter::from_fn(|| demuxer.poll_track());
+    tags.map(|(index, tag)| (index.get(), tag)).collect()
+}
+
 #[test]
-fn keeps_the_first_of_several_tracks_and_names_the_others() {
+fn takes_further_tracks_each_in_its_own_coding() {
     let idr = b"\0\0\0\x01\x65";
-    let track = |id: u8, data: &[u8]| {
-        let len = (data.len() as u32).to_be_bytes();
-        [&[id], &len[1..], data].concat()
-    };
     let mut demuxer = Demuxer::default();
-    // OneTrack: the header, then track 0 and track 2.
+    // OneTrack: the headers of track 0, and of track 2 with lengths of two bytes.
     let start = [&b"\x96\x00avc1\x00"[..], AVCC].concat();
     let start = demuxer.video(start.into()).unwrap();
     assert!(matches!(start, Tag::Config(TrackConfig::Avc(_))));
-    let other = [&b"\x96\x00avc1\x02"[..], AVCC].concat();
+    let mut short = AVCC.to_vec();
+    short[4] = 0xfd;
+    let other = [&b"\x96\x00avc1\x02"[..], &short].concat();
     assert_eq!(demuxer.video(other.into()), Ok(Tag::Ignored));
-    // ManyTracks of CodedFramesX.
-    let many = [&b"\x96\x13avc1"[..], &track(1, idr), &track(0, idr)].concat();
-    assert_eq!(frame(demuxer.video(many.into()).unwrap()).data, idr[..]);
-    // ManyTracksManyCodecs: what is not taken may be coded in any way.
+    let configs = further(&mut demuxer);
+    assert!(matches!(
+        &configs[..],
+        [(2, Tag::Config(TrackConfig::Avc(_)))]
+    ));
+    // ManyTracks of CodedFramesX, one of which comes twice.
+    let two = track(2, b"\0\x01\x65");
+    let many = [&b"\x96\x13avc1"[..], &two, &track(0, idr), &two];
+    assert_eq!(
+        frame(demuxer.video(many.concat().into()).unwrap()).data,
+        idr[..]
+    );
+    let frames = further(&mut demuxer);
+    let [(2, Tag::Frame(unit))] = &frames[..] else {
+        panic!("{frames:?}")
+    };
+    assert_eq!((&unit.data[..], unit.keyframe), (&idr[..], true));
+    // ManyTracksManyCodecs.
+    let codecs = [
+        &b"\x96\x20"[..],
+        b"avc1",
+        &track(0, AVCC),
+        b"av01",
+        &track(1, AV1C),
+    ];
+    assert!(matches!(
+        demuxer.video(codecs.concat().into()),
+        Ok(Tag::Config(_))
+    ));
+    let configs = further(&mut demuxer);
+    assert!(matches!(
+        &configs[..],
+        [(1, Tag::Config(TrackConfig::Av1(_)))]
+    ));
+    // Sound in another codec than the first.
+    let sound = [&b"\x95\x00Opus\x01"[..], OPUS_HEAD].concat();
+    assert_eq!(demuxer.audio(sound.into()), Ok(Tag::Ignored));
+    let configs = further(&mut demuxer);
+    assert!(matches!(
+        &configs[..],
+        [(1, Tag::Config(TrackConfig::Opus(_)))]
+    ));
+    assert_eq!(demuxer.poll_refused_track(), None);
+}
+
+#[test]
+fn refuses_tracks_that_are_too_many_or_of_no_use_and_goes_on() {
+    let idr = b"\0\0\0\x01\x65";
+    let mut demuxer = configured(AVCC);
     let codecs = [
         &b"\x96\x23"[..],
         b"vvc1",
         &track(2, b"?"),
         b"avc1",
         &track(0, idr),
-    ];
-    assert!(frame(demuxer.video(codecs.concat().into()).unwrap()).keyframe);
-    let sound = [&b"\x95\x01mp4a\x01"[..], b"\x21"].concat();
-    assert_eq!(demuxer.audio(sound.into()), Ok(Tag::Ignored));
-
-    let told: Vec<_> = std::iter::from_fn(|| demuxer.poll_other_track())
+        b"avc1",
+        &track(8, idr),
+    ]
+    .concat();
+    for _ in 0..2 {
+        let read = demuxer.video(codecs.clone().into()).unwrap();
+        assert!(frame(read).keyframe);
+    }
+    let sound = demuxer.audio(b"\x95\x00fLaC\x01?"[..].into());
+    assert_eq!(sound, Ok(Tag::Ignored));
+    // What was refused stays refused.
+    let healed = [&b"\x96\x00avc1\x02"[..], AVCC].concat();
+    assert_eq!(demuxer.video(healed.into()), Ok(Tag::Ignored));
+    assert_eq!(further(&mut demuxer), []);
+    let told: Vec<_> = std::iter::from_fn(|| demuxer.poll_refused_track())
         .map(|track| track.to_string())
         .collect();
     assert_eq!(
         told,
         [
-            "video track 2 is not taken, only track 0 is",
-            "video track 1 is not taken, only track 0 is",
-            "audio track 1 is not taken, only track 0 is",
+            "video track 2 is not taken: the video is VVC; set the encoder to H.264, HEVC, AV1 or \
+             VP9",
+            "video track 8 is not taken: tracks 0 to 7 are",
+            "audio track 1 is not taken: the audio is FLAC; set the encoder to AAC or Opus",
         ]
     );
-    let again = b"\x96\x00avc1\x02";
-    assert_eq!(demuxer.video(again[..].into()), Ok(Tag::Ignored));
-    assert_eq!(demuxer.poll_other_track(), None);
+    // The first track is held to what it says.
+    let lead = demuxer.audio(b"\x95\x00fLaC\x00?"[..].into());
+    assert!(
+        matches!(lead, Err(FlvError::UnsupportedAudio(_))),
+        "{lead:?}"
+    );
 }
 
 #[test]
@@ -237,6 +304,31 @@ proptest! {
             let body = Bytes::from([&header(0x90 | packet_type, codec), &rest[..]].concat());
             let _ = demuxer.video(body.clone());
             let _ = demuxer.audio(body);
+        }
+    }
+
+    #[test]
+    fn any_tracks_are_read_or_refused(
+        packets in prop::collection::vec(
+            (0u8..6, 0u8..4, 0usize..7, 0u8..10, prop::collection::vec(any::<u8>(), 0..60)), 1..20)
+    ) {
+        let mut demuxer = configured(AVCC);
+        for (packet_type, layout, codec, id, rest) in packets {
+            let codec = ["avc1", "hvc1", "av01", "vp09", "Opus", "mp4a", "fLaC"][codec].as_bytes();
+            let tracks = match layout {
+                0 => [codec, &[id], &rest].concat(),
+                1 => [codec, &track(id, &rest), &track(0, &rest)].concat(),
+                _ => [codec, &track(id, &rest), codec, &track(id ^ 1, &rest)].concat(),
+            };
+            let body = |first: u8| Bytes::from([&[first, layout << 4 | packet_type], &tracks[..]].concat());
+            let _ = demuxer.video(body(0x96));
+            let _ = demuxer.audio(body(0x95));
+            for (index, tag) in further(&mut demuxer) {
+                prop_assert!(index > 0 && tag != Tag::Ignored);
+            }
+            while let Some(refused) = demuxer.poll_refused_track() {
+                prop_assert!(refused.id > 0);
+            }
         }
     }
 }

@@ -1,9 +1,9 @@
-//! Tags of several tracks (Enhanced RTMP v2, "Multitrack Streaming"). Only the first is taken.
+//! Tags of several tracks (Enhanced RTMP v2, "Multitrack Streaming").
 
 use bytes::Bytes;
 use weir_media::unit::TrackKind;
 
-use super::{FIRST_TRACK, FlvError};
+use super::FlvError;
 
 /// How the tracks of a body are laid out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,20 +16,40 @@ pub(super) enum Layout {
     ManyCodecs,
 }
 
-/// Codec and bytes of [`FIRST_TRACK`], if it is there. The ids of the other tracks go to `others`.
-pub(super) fn first_track(
+/// One track's share of a body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Packet {
+    /// trackId.
+    pub(super) id: u8,
+    /// FourCC of its codec.
+    pub(super) codec: [u8; 4],
+    pub(super) data: Bytes,
+}
+
+/// The tracks of a body, in the order in which they stand. It ends with the first error.
+#[derive(Clone, Debug)]
+pub(super) struct Packets {
     kind: TrackKind,
     layout: Layout,
-    mut body: Bytes,
-    others: &mut Vec<u8>,
-) -> Result<Option<([u8; 4], Bytes)>, FlvError> {
-    let mut first = None;
-    while !body.is_empty() {
+    rest: Bytes,
+}
+
+impl Packets {
+    pub(super) fn new(kind: TrackKind, layout: Layout, body: Bytes) -> Self {
+        Self {
+            kind,
+            layout,
+            rest: body,
+        }
+    }
+
+    fn read(&mut self, body: Bytes) -> Result<Packet, FlvError> {
+        let kind = self.kind;
         let truncated = FlvError::Truncated {
             kind,
             len: body.len(),
         };
-        let (codec, id_at) = match layout {
+        let (codec, id_at) = match self.layout {
             Layout::One(codec) | Layout::Many(codec) => (codec, 0),
             Layout::ManyCodecs => match body.first_chunk::<4>() {
                 Some(codec) => (*codec, 4),
@@ -40,7 +60,7 @@ pub(super) fn first_track(
             return Err(truncated);
         };
         let mut rest = body.slice(id_at + 1..);
-        let data = match layout {
+        let data = match self.layout {
             Layout::One(_) => std::mem::take(&mut rest),
             Layout::Many(_) | Layout::ManyCodecs => {
                 let Some(&[a, b, c]) = rest.first_chunk::<3>() else {
@@ -59,14 +79,18 @@ pub(super) fn first_track(
                 rest.split_to(declared)
             }
         };
-        if id != FIRST_TRACK {
-            others.push(id);
-        } else if first.is_none() {
-            first = Some((codec, data));
-        }
-        body = rest;
+        self.rest = rest;
+        Ok(Packet { id, codec, data })
     }
-    Ok(first)
+}
+
+impl Iterator for Packets {
+    type Item = Result<Packet, FlvError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let body = std::mem::take(&mut self.rest);
+        (!body.is_empty()).then(|| self.read(body))
+    }
 }
 
 pub(super) fn unknown_type(kind: TrackKind, unknown: u8) -> FlvError {

@@ -24,13 +24,13 @@ use weir_media::{
 
 use super::{
     FlvError, Frame, MAX_HEADER_LEN, MAX_NANOSECONDS, Tag, header_error,
-    multitrack::{self, Layout},
+    multitrack::{self, Layout, Packets},
     nal, names,
 };
 
 const KIND: TrackKind = TrackKind::Video;
 
-/// The video of one stream.
+/// One video track.
 #[derive(Debug, Default)]
 pub(super) struct Video {
     coding: Option<Coding>,
@@ -75,65 +75,81 @@ impl Composition {
     }
 }
 
+/// What a tag holds, its header read.
+pub(super) enum Body {
+    /// Nothing that matters here.
+    Nothing,
+    /// H.264 of the only track, as FLV has always had it.
+    Legacy(LegacyVideoTagHeaderAvcPacket, Bytes),
+    /// Of the only track.
+    Packet(ExVideoTagHeader, VideoFourCc, Bytes),
+    /// Of several.
+    Tracks(ExVideoTagHeader, Packets),
+}
+
+/// Reads the body of a tag as far as its tracks.
+pub(super) fn read(body: Bytes) -> Result<Body, FlvError> {
+    let Some(first) = body.first() else {
+        return Ok(Body::Nothing);
+    };
+    if first & 0x80 == 0 && VideoFrameType::from(first >> 4) == VideoFrameType::Command {
+        return Ok(Body::Nothing);
+    }
+    let mut cursor = Cursor::new(body.slice(..body.len().min(MAX_HEADER_LEN)));
+    let header = VideoTagHeader::demux(&mut cursor)
+        .map_err(|error| header_error(KIND, body.len(), error))?;
+    let rest = body.slice(cursor.position() as usize..);
+    match header.data {
+        VideoTagHeaderData::Legacy(LegacyVideoTagHeader::AvcPacket(packet)) => {
+            Ok(Body::Legacy(packet, rest))
+        }
+        VideoTagHeaderData::Legacy(LegacyVideoTagHeader::VideoCommand(_)) => Ok(Body::Nothing),
+        VideoTagHeaderData::Legacy(LegacyVideoTagHeader::Other { video_codec_id }) => Err(
+            FlvError::UnsupportedVideo(names::legacy_video(video_codec_id)),
+        ),
+        VideoTagHeaderData::Enhanced(header) => enhanced(header, rest),
+    }
+}
+
+fn enhanced(header: ExVideoTagHeader, rest: Bytes) -> Result<Body, FlvError> {
+    let layout = match header.content {
+        ExVideoTagHeaderContent::NoMultiTrack(codec) => {
+            return Ok(Body::Packet(header, codec, rest));
+        }
+        ExVideoTagHeaderContent::VideoCommand(_) => return Ok(Body::Nothing),
+        ExVideoTagHeaderContent::OneTrack(codec) => Layout::One(codec.0),
+        ExVideoTagHeaderContent::ManyTracks(codec) => Layout::Many(codec.0),
+        ExVideoTagHeaderContent::ManyTracksManyCodecs => Layout::ManyCodecs,
+        ExVideoTagHeaderContent::Unknown {
+            video_multitrack_type: AvMultitrackType(unknown),
+            ..
+        } => return Err(multitrack::unknown_type(KIND, unknown)),
+    };
+    Ok(Body::Tracks(header, Packets::new(KIND, layout, rest)))
+}
+
 impl Video {
-    /// Reads the body of a tag. The ids of tracks that are not taken go to `others`.
-    pub(super) fn read(&mut self, body: Bytes, others: &mut Vec<u8>) -> Result<Tag, FlvError> {
-        let Some(first) = body.first() else {
-            return Ok(Tag::Ignored);
-        };
-        if first & 0x80 == 0 && VideoFrameType::from(first >> 4) == VideoFrameType::Command {
-            return Ok(Tag::Ignored);
-        }
-        let mut cursor = Cursor::new(body.slice(..body.len().min(MAX_HEADER_LEN)));
-        let header = VideoTagHeader::demux(&mut cursor)
-            .map_err(|error| header_error(KIND, body.len(), error))?;
-        let rest = body.slice(cursor.position() as usize..);
-        match header.data {
-            VideoTagHeaderData::Legacy(LegacyVideoTagHeader::AvcPacket(packet)) => match packet {
-                LegacyVideoTagHeaderAvcPacket::SequenceHeader => self.avc_config(rest),
-                LegacyVideoTagHeaderAvcPacket::Nalu {
-                    composition_time_offset,
-                } => {
-                    let ms = sign_extend_24(composition_time_offset);
-                    self.frame(VideoFourCc::Avc, Composition { ms, ns: 0 }, rest)
-                }
-                LegacyVideoTagHeaderAvcPacket::EndOfSequence => Ok(Tag::EndOfSequence(KIND)),
-                LegacyVideoTagHeaderAvcPacket::Unknown { .. } => Ok(Tag::Ignored),
-            },
-            VideoTagHeaderData::Legacy(LegacyVideoTagHeader::VideoCommand(_)) => Ok(Tag::Ignored),
-            VideoTagHeaderData::Legacy(LegacyVideoTagHeader::Other { video_codec_id }) => Err(
-                FlvError::UnsupportedVideo(names::legacy_video(video_codec_id)),
-            ),
-            VideoTagHeaderData::Enhanced(header) => self.enhanced(&header, rest, others),
-        }
-    }
-
-    fn enhanced(
+    /// Reads a packet as FLV has always had it.
+    pub(super) fn legacy(
         &mut self,
-        header: &ExVideoTagHeader,
+        packet: LegacyVideoTagHeaderAvcPacket,
         rest: Bytes,
-        others: &mut Vec<u8>,
     ) -> Result<Tag, FlvError> {
-        let layout = match header.content {
-            ExVideoTagHeaderContent::NoMultiTrack(codec) => {
-                return self.packet(header, codec, rest);
+        match packet {
+            LegacyVideoTagHeaderAvcPacket::SequenceHeader => self.avc_config(rest),
+            LegacyVideoTagHeaderAvcPacket::Nalu {
+                composition_time_offset,
+            } => {
+                let ms = sign_extend_24(composition_time_offset);
+                self.frame(VideoFourCc::Avc, Composition { ms, ns: 0 }, rest)
             }
-            ExVideoTagHeaderContent::VideoCommand(_) => return Ok(Tag::Ignored),
-            ExVideoTagHeaderContent::OneTrack(codec) => Layout::One(codec.0),
-            ExVideoTagHeaderContent::ManyTracks(codec) => Layout::Many(codec.0),
-            ExVideoTagHeaderContent::ManyTracksManyCodecs => Layout::ManyCodecs,
-            ExVideoTagHeaderContent::Unknown {
-                video_multitrack_type: AvMultitrackType(unknown),
-                ..
-            } => return Err(multitrack::unknown_type(KIND, unknown)),
-        };
-        match multitrack::first_track(KIND, layout, rest, others)? {
-            Some((codec, data)) => self.packet(header, VideoFourCc(codec), data),
-            None => Ok(Tag::Ignored),
+            LegacyVideoTagHeaderAvcPacket::EndOfSequence => Ok(Tag::EndOfSequence(KIND)),
+            LegacyVideoTagHeaderAvcPacket::Unknown { .. } => Ok(Tag::Ignored),
         }
     }
 
-    fn packet(
+    /// Reads a packet that names its codec.
+    pub(super) fn packet(
         &mut self,
         header: &ExVideoTagHeader,
         codec: VideoFourCc,

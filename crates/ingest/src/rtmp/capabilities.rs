@@ -12,8 +12,9 @@ mod four_cc_info {
     pub(super) const CAN_FORWARD: u32 = 0x4;
 }
 
-/// CapsExMask, without those that are not kept: reconnect requests and multitrack.
+/// CapsExMask, without reconnect requests, which are not made.
 mod caps_ex {
+    pub(super) const MULTITRACK: u32 = 0x2;
     pub(super) const MOD_EX: u32 = 0x4;
     pub(super) const TIMESTAMP_NANO_OFFSET: u32 = 0x8;
 }
@@ -26,7 +27,7 @@ pub(super) fn properties() -> [(&'static str, Value); 4] {
         Value::Object(codecs.iter().map(flags).collect())
     };
     let video = four_cc_info::CAN_DECODE | four_cc_info::CAN_FORWARD;
-    let caps = caps_ex::MOD_EX | caps_ex::TIMESTAMP_NANO_OFFSET;
+    let caps = caps_ex::MULTITRACK | caps_ex::MOD_EX | caps_ex::TIMESTAMP_NANO_OFFSET;
     [
         ("fourCcList", Value::Array(names.map(Value::from).collect())),
         ("videoFourCcInfoMap", info(&VIDEO, video)),

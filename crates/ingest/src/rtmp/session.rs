@@ -7,19 +7,22 @@ use std::{
 };
 
 use bytes::Bytes;
-use weir_media::unit::Media;
+use weir_media::{track::FromTrack, unit::Media};
+use weir_model::Lane;
 
 use super::{
     chunk::{MAX_COMMAND_LEN, Reader},
     handshake::Handshake,
+    media::MediaReader,
     message::{Aggregate, Message, kind},
+    metadata,
     outcome::{End, Refusal, SessionError, Wait},
     reply::Replies,
 };
 use crate::{
     amf0::{self, Value},
-    flv::{Demuxer, OtherTrack, Tag},
-    repair::{Repair, Repairs},
+    flv::RefusedTrack,
+    repair::Repairs,
 };
 
 /// What a session puts up with.
@@ -52,10 +55,12 @@ impl Default for Limits {
 pub enum Event {
     /// The encoder wants to publish. Answer with [`Session::accept`] or [`Session::reject`].
     PublishRequested(PublishRequest),
-    /// Media, once publishing was accepted.
+    /// Media of the tracks that lead, once publishing was accepted.
     Media(Media),
+    /// Media of a further track, or what a track is called.
+    Track(FromTrack),
     /// The encoder sends a track that is not taken; what else it sends is.
-    TrackRefused(OtherTrack),
+    TrackRefused(RefusedTrack),
     /// The session is over. Send what [`Session::take_output`] still yields and close the
     /// connection; no event follows.
     Ended(End),
@@ -68,6 +73,9 @@ pub struct PublishRequest {
     pub app: String,
     /// The stream's name, which is the stream key. What an encoder adds after a `?` is dropped.
     pub key: StreamKey,
+    /// Which of the video's publishers it says it is, with `backup=1` in the query behind the
+    /// stream's name, the application's, or in `tcUrl`.
+    pub lane: Lane,
 }
 
 /// A stream key. It is a secret: its `Debug` form doesn't show it.
@@ -114,9 +122,10 @@ pub struct Session {
     reader: Reader,
     replies: Replies,
     events: VecDeque<Event>,
-    demuxer: Demuxer,
-    repair: Repair,
+    media: MediaReader,
     encoder: Option<String>,
+    /// As the query of the application or of its URL says.
+    lane: Lane,
 }
 
 #[derive(Debug)]
@@ -146,9 +155,9 @@ impl Session {
             reader: Reader::new(MAX_COMMAND_LEN),
             replies: Replies::default(),
             events: VecDeque::new(),
-            demuxer: Demuxer::default(),
-            repair: Repair::default(),
+            media: MediaReader::default(),
             encoder: None,
+            lane: Lane::default(),
         }
     }
 
@@ -231,7 +240,7 @@ impl Session {
 
     /// What was repaired so far.
     pub fn repairs(&self) -> Repairs {
-        self.repair.repairs()
+        self.media.repairs()
     }
 
     /// What the encoder calls itself in its metadata.
@@ -309,13 +318,9 @@ impl Session {
         let Stage::Publishing(stream_id) = self.stage else {
             return Ok(());
         };
-        let tag = if message.kind == kind::VIDEO {
-            self.demuxer.video(message.payload)
-        } else {
-            self.demuxer.audio(message.payload)
-        };
-        while let Some(track) = self.demuxer.poll_other_track() {
-            // Level warning: the first track goes on.
+        let read = self.media.read(now, message);
+        while let Some(track) = self.media.poll_refused() {
+            // Level warning: the other tracks go on.
             self.replies.status(
                 stream_id,
                 "warning",
@@ -324,27 +329,18 @@ impl Session {
             );
             self.events.push_back(Event::TrackRefused(track));
         }
-        let (config, frame) = match tag {
-            Ok(Tag::Config(config)) => (Some(config), None),
-            Ok(Tag::Frame(frame)) => (None, Some(frame)),
-            Ok(Tag::ConfiguredFrame(config, frame)) => (Some(config), Some(frame)),
-            Ok(Tag::EndOfSequence(_) | Tag::Ignored) => (None, None),
-            Err(error) => {
-                let description = error.to_string();
-                self.replies.status(
-                    stream_id,
-                    "error",
-                    "NetStream.Publish.Rejected",
-                    &description,
-                );
-                return Err(SessionError::from(error).into());
-            }
-        };
-        let config = config.and_then(|config| self.repair.config(config));
-        let frame = frame.and_then(|frame| self.repair.frame(now, message.timestamp_ms, frame));
-        let media = config.into_iter().chain(frame);
-        self.events.extend(media.map(Event::Media));
-        Ok(())
+        let media = std::iter::from_fn(|| self.media.poll_event());
+        self.events.extend(media);
+        read.map_err(|error| {
+            let description = error.to_string();
+            self.replies.status(
+                stream_id,
+                "error",
+                "NetStream.Publish.Rejected",
+                &description,
+            );
+            SessionError::from(error).into()
+        })
     }
 
     /// `@setDataFrame`, `onMetaData`, properties; or without the first. What isn't understood
@@ -359,9 +355,14 @@ impl Session {
         };
         if let [Value::String(name), properties, ..] = values
             && name == "onMetaData"
-            && let Some(encoder) = properties.get("encoder").and_then(Value::as_str)
         {
-            self.encoder = Some(quotable(encoder));
+            if let Some(encoder) = properties.get("encoder").and_then(Value::as_str) {
+                self.encoder = Some(quotable(encoder));
+            }
+            if matches!(self.stage, Stage::Publishing(_)) {
+                let labels = metadata::labels(properties);
+                self.events.extend(labels.into_iter().map(Event::Track));
+            }
         }
     }
 
@@ -424,7 +425,8 @@ impl Session {
                 command: "connect",
                 argument: "app",
             })?;
-        let app = app.split('?').next().unwrap_or_default().trim_matches('/');
+        let (app, query) = app.split_once('?').unwrap_or((app, ""));
+        let app = app.trim_matches('/');
         if app != self.app {
             // Someone may have put the stream key behind the application's name.
             let app = match app.split_once('/') {
@@ -440,6 +442,13 @@ impl Session {
             );
             return Err(End::WrongApplication { app });
         }
+        // Some encoders cut the query off the application's name, but not off the URL.
+        let url = properties
+            .and_then(|p| p.get("tcUrl"))
+            .and_then(Value::as_str)
+            .and_then(|url| url.split_once('?'));
+        let of_url = url.map_or("", |(_, query)| query);
+        self.lane = Lane::of_query(query).max(Lane::of_query(of_url));
         self.replies.connected(transaction);
         self.stage = Stage::Connected;
         Ok(())
@@ -450,12 +459,14 @@ impl Session {
         if !matches!(self.stage, Stage::Connected) {
             return Ok(());
         }
-        let (key, _query) = name.split_once('?').unwrap_or((name, ""));
+        let (key, query) = name.split_once('?').unwrap_or((name, ""));
+        let lane = self.lane.max(Lane::of_query(query));
         self.stage = Stage::Requested(stream_id);
         self.events
             .push_back(Event::PublishRequested(PublishRequest {
                 app: self.app.clone(),
                 key: StreamKey(key.to_owned()),
+                lane,
             }));
         Ok(())
     }

@@ -12,17 +12,24 @@ use weir_ingest::{
         message::kind,
     },
 };
-use weir_media::unit::{Media, TrackConfig};
+use weir_media::{
+    track::FromTrack,
+    unit::{Media, TrackConfig, TrackKind},
+};
 
 use super::{AVC_HEADER, publishing, units};
 
+/// A sequence header of H.264 as one of several tracks.
+fn track(id: u8) -> Bytes {
+    Bytes::from([b"\x96\x00avc1", &[id][..], &AVC_HEADER[5..]].concat())
+}
+
 #[test]
-fn another_track_is_refused_by_name_while_the_first_goes_on() {
+fn a_track_too_many_is_refused_by_name_while_the_others_go_on() {
     let mut joined = publishing();
-    let track = |id: u8| Bytes::from([b"\x96\x00avc1", &[id][..], &AVC_HEADER[5..]].concat());
     joined.video(0, track(0));
     for _ in 0..3 {
-        joined.video(0, track(2));
+        joined.video(0, track(8));
     }
     let code = "NetStream.Publish.TrackRejected".into();
     assert!(
@@ -36,9 +43,62 @@ fn another_track_is_refused_by_name_while_the_first_goes_on() {
     };
     assert_eq!(
         other.to_string(),
-        "video track 2 is not taken, only track 0 is"
+        "video track 8 is not taken: tracks 0 to 7 are"
     );
+    assert_eq!(joined.session.repairs().tracks_refused, 1);
     assert!(joined.session.is_publishing());
+}
+
+#[test]
+fn further_tracks_come_with_their_numbers() {
+    let mut joined = publishing();
+    joined.video(0, track(0));
+    joined.video(0, track(2));
+    // The same again is no news.
+    joined.video(0, track(2));
+    // CodedFramesX of both: an IDR picture of track 2, then of track 0.
+    joined.video(
+        40,
+        Bytes::from_static(b"\x96\x13avc1\x02\0\0\x05\0\0\0\x01\x65\x00\0\0\x05\0\0\0\x01\x65"),
+    );
+    let events = joined.take_events();
+    let [
+        Event::Media(Media::Config(_)),
+        Event::Track(FromTrack::Media {
+            index,
+            media: Media::Config(_),
+        }),
+        Event::Media(Media::Unit(lead)),
+        Event::Track(FromTrack::Media {
+            index: same,
+            media: Media::Unit(further),
+        }),
+    ] = &events[..]
+    else {
+        panic!("{events:?}")
+    };
+    assert_eq!((index.get(), same.get()), (2, 2));
+    assert_eq!((lead.dts, further.dts), (further.dts, lead.dts));
+}
+
+#[test]
+fn on_meta_data_names_the_tracks() {
+    let mut joined = publishing();
+    let french = Value::object([("language", "fr".into()), ("channels", 2.0.into())]);
+    let tracks = Value::object([("1", french)]);
+    let properties = Value::object([("audioTrackIdInfoMap", tracks), ("width", 1280.0.into())]);
+    let payload = amf0::write(&["@setDataFrame".into(), "onMetaData".into(), properties]);
+    let (mut writer, mut bytes) = (Writer::default(), Vec::new());
+    // As the client has set it.
+    writer.set_chunk_size(&mut bytes, 4096);
+    writer.write(&mut bytes, 20, kind::DATA_AMF0, 1, &payload);
+    joined.session.handle_input(joined.now, &bytes);
+    let events = joined.take_events();
+    let [Event::Track(FromTrack::Label { kind, index, label })] = &events[..] else {
+        panic!("{events:?}")
+    };
+    assert_eq!((*kind, index.get()), (TrackKind::Audio, 1));
+    assert_eq!(label.language.as_deref(), Some("fr"));
 }
 
 #[test]
@@ -101,7 +161,7 @@ fn the_answer_to_connect_says_what_is_taken() {
         panic!("no fourCcList")
     };
     assert_eq!(list.len(), 6);
-    // ModEx and nanosecond offsets, neither reconnect requests nor multitrack.
+    // Multitrack, ModEx and nanosecond offsets, not reconnect requests.
     let caps = properties.get("capsEx").and_then(Value::as_number);
-    assert_eq!(caps, Some(12.0));
+    assert_eq!(caps, Some(14.0));
 }

@@ -25,6 +25,12 @@ impl Picture {
         let width = (u64::from(self.width) * horizontal + vertical / 2) / vertical;
         u32::try_from(width).unwrap_or(self.width)
     }
+
+    /// What people call its size, the 1080 of 1080p: the shorter side as a viewer sees it, so that
+    /// an upright picture has as many lines as the same one lying down.
+    pub fn lines(&self) -> u32 {
+        self.display_width().min(self.height)
+    }
 }
 
 /// Shape of a pixel, width to height.
@@ -103,5 +109,32 @@ fn greatest_common_divisor(a: u64, b: u64) -> u64 {
         a
     } else {
         greatest_common_divisor(b, a % b)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_counted_across_the_shorter_side() {
+        let check = |width, height, aspect: Option<(u16, u16)>, expected| {
+            let picture = Picture {
+                width,
+                height,
+                pixel_aspect: aspect.map(|(horizontal, vertical)| PixelAspect {
+                    horizontal,
+                    vertical,
+                }),
+                frame_rate: None,
+                colour: None,
+            };
+            assert_eq!(picture.lines(), expected, "{width}x{height} {aspect:?}");
+        };
+        check(1920, 1080, None, 1080);
+        check(1080, 1920, None, 1080);
+        check(1440, 1080, Some((4, 3)), 1080);
+        check(480, 576, Some((16, 11)), 576);
+        check(480, 720, Some((1, 2)), 240);
     }
 }

@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, fmt};
 use weir_model::{RenditionId, Resource};
 
 use super::{
+    adaptation::Set,
     periods::{Addressing, Period, periods, scale},
     xml::Xml,
 };
@@ -109,18 +110,17 @@ impl Manifest<'_> {
                 kind.filter_map(|variant| Some((*variant, self.init(period, variant.rendition)?)))
                     .collect()
             };
-            let codecs = |of: &[(&Variant, &InitRecord)]| -> BTreeSet<String> {
-                of.iter().map(|(_, init)| family(&init.codec)).collect()
-            };
             let mut id = 0;
             for kind in [TrackKind::Video, TrackKind::Audio] {
                 let all = of(kind);
-                // Players switch within an AdaptationSet: one codec each.
-                for codec in codecs(&all) {
+                let sets: BTreeSet<_> = all.iter().map(|(_, init)| Set::of(init)).collect();
+                let several = sets.len() > 1;
+                for wanted in sets {
                     let mut set = all.clone();
-                    set.retain(|(_, init)| family(&init.codec) == codec);
+                    set.retain(|(_, init)| Set::of(init) == wanted);
                     id += 1;
-                    self.write_adaptation_set(xml, period, kind, id, &set);
+                    let role = (kind == TrackKind::Audio && several).then(|| wanted.role());
+                    self.write_adaptation_set(xml, period, id, &set, role);
                 }
             }
         });
@@ -138,17 +138,23 @@ impl Manifest<'_> {
         &self,
         xml: &mut Xml,
         period: &Period<'_>,
-        kind: TrackKind,
         id: u32,
         set: &[(&Variant, &InitRecord)],
+        role: Option<&str>,
     ) {
-        let content_type = match kind {
+        let Some((_, described)) = set.first() else {
+            return;
+        };
+        let content_type = match described.kind() {
             TrackKind::Video => "video",
             TrackKind::Audio => "audio",
         };
         xml.element("AdaptationSet", |xml| {
             xml.attribute("id", id);
             xml.attribute("contentType", content_type);
+            if let Some(language) = &described.language {
+                xml.attribute("lang", language);
+            }
             xml.attribute("mimeType", format_args!("{content_type}/mp4"));
             xml.attribute("segmentAlignment", "true");
             xml.attribute("startWithSAP", 1);
@@ -160,6 +166,9 @@ impl Manifest<'_> {
                     xml.attribute("value", layout);
                 });
             }
+            if let Some(name) = described.name.as_ref().filter(|_| role.is_some()) {
+                xml.text_element("Label", name);
+            }
             if self.presentation != Presentation::Recorded {
                 xml.element("ProducerReferenceTime", |xml| {
                     xml.attribute("id", 0);
@@ -169,6 +178,12 @@ impl Manifest<'_> {
                     let at = scale(period.start, TIMESCALE, timescale);
                     xml.attribute("presentationTime", at);
                     xml.element("UTCTiming", utc_timing);
+                });
+            }
+            if let Some(role) = role {
+                xml.element("Role", |xml| {
+                    xml.attribute("schemeIdUri", "urn:mpeg:dash:role:2011");
+                    xml.attribute("value", role);
                 });
             }
             for (variant, init) in set {
@@ -226,9 +241,13 @@ impl Manifest<'_> {
                     // Weir's own name for a segment that may grow while it is sent.
                     xml.attribute("media", format_args!("{media}/dash-$Number$.m4s"));
                     xml.attribute("duration", ms * u64::from(TIMESCALE / 1000));
-                    let early = (ms as f64 / 1000.0 - part_target).max(0.0);
-                    xml.attribute("availabilityTimeOffset", format_args!("{early:.3}"));
-                    xml.attribute("availabilityTimeComplete", "false");
+                    // Nothing grows any more in a Period that is over, and Shaka adds the offset to
+                    // its end: it would ask for a segment that is not there.
+                    if !period.closed {
+                        let early = (ms as f64 / 1000.0 - part_target).max(0.0);
+                        xml.attribute("availabilityTimeOffset", format_args!("{early:.3}"));
+                        xml.attribute("availabilityTimeComplete", "false");
+                    }
                 }
                 None => {
                     xml.attribute("media", format_args!("{media}/$Number$.m4s"));
@@ -333,11 +352,6 @@ fn write_timeline(xml: &mut Xml, segments: &[&SegmentRecord]) {
             }
         });
     }
-}
-
-/// What comes before the profile in an RFC 6381 codec: `avc1` of `avc1.64001f`.
-fn family(codec: &str) -> String {
-    codec.split('.').next().unwrap_or_default().to_owned()
 }
 
 /// ISO/IEC 23091-3 channel configuration of so many channels.

@@ -11,7 +11,11 @@ const S: u64 = 90_000;
 const LIVE: Presentation = Presentation::Live { part_target: 0.35 };
 
 fn record(rendition: &str, msn: u64, start: u64, duration: u64) -> SegmentRecord {
-    let timescale = if rendition == "audio" { 48_000 } else { 90_000 };
+    let timescale = if rendition.starts_with("audio") {
+        48_000
+    } else {
+        90_000
+    };
     let own = |ticks: u64| ticks * u64::from(timescale) / S;
     SegmentRecord {
         epoch: Epoch(1),
@@ -65,6 +69,8 @@ fn inits() -> Vec<InitRecord> {
         },
         resolution,
         channels,
+        language: None,
+        name: None,
     };
     vec![
         init("source", Some((1280, 720)), None),
@@ -237,6 +243,29 @@ fn a_recording_lists_everything_and_needs_no_clock() {
     }
 }
 
+/// Nothing grows in it any more.
+#[test]
+fn a_period_that_is_over_offers_nothing_early() {
+    let mut records: Vec<_> = (0..3)
+        .map(|n| record("source", n, n * 2 * S, 2 * S))
+        .collect();
+    records.push(gap(record("source", 3, 6 * S, 2 * S)));
+    records.push(record("source", 4, 8 * S, 2 * S));
+    let inits = inits();
+    let manifest = Manifest {
+        presentation: LIVE,
+        inits: &inits,
+        records: &records,
+    };
+    let text = manifest.render(None).unwrap();
+    let early: Vec<bool> = text
+        .split("<Period ")
+        .skip(1)
+        .map(|period| period.contains("availabilityTimeOffset"))
+        .collect();
+    assert_eq!(early, [false, true], "{text}");
+}
+
 #[test]
 fn without_media_there_is_no_manifest() {
     let records = [gap(record("source", 0, 0, 2 * S))];
@@ -247,4 +276,80 @@ fn without_media_there_is_no_manifest() {
         records: &records,
     };
     assert_eq!(manifest.render(None), None);
+}
+
+/// Qualities are for switching, codecs and languages for choosing.
+#[test]
+fn tracks_and_codecs_of_sound_have_sets_of_their_own() {
+    let mut inits = inits();
+    let mut records = Vec::new();
+    for (name, codec, language) in [
+        ("audio-2", "mp4a.40.2", Some("fr")),
+        ("audio-aac", "mp4a.40.2", None),
+    ] {
+        inits.push(InitRecord {
+            rendition: name.parse().unwrap(),
+            codec: codec.into(),
+            language: language.map(str::to_owned),
+            name: language.map(|_| "Doublage < 2".to_owned()),
+            ..inits[2].clone()
+        });
+    }
+    inits[2].codec = "Opus".into();
+    for msn in 0..3 {
+        for name in ["source", "480p", "audio", "audio-2", "audio-aac"] {
+            records.push(record(name, msn, msn * 2 * S, 2 * S));
+        }
+    }
+    let manifest = Manifest {
+        presentation: Presentation::Recorded,
+        inits: &inits,
+        records: &records,
+    };
+    let text = manifest.render(None).unwrap();
+    let told: Vec<&str> = text
+        .lines()
+        .map(str::trim)
+        .filter(|line| {
+            let told = ["<AdaptationSet", "<Representation", "<Label", "<Role"];
+            told.iter().any(|start| line.starts_with(start))
+        })
+        .collect();
+    let set = |id: u32, of: &str| {
+        format!(
+            "<AdaptationSet id=\"{id}\" contentType={of} segmentAlignment=\"true\" \
+             startWithSAP=\"1\">"
+        )
+    };
+    let plain = "\"audio\" mimeType=\"audio/mp4\"";
+    let role =
+        |role: &str| format!("<Role schemeIdUri=\"urn:mpeg:dash:role:2011\" value=\"{role}\"/>");
+    let video = |id: &str, size: &str| {
+        format!(
+            "<Representation id=\"{id}\" bandwidth=\"1000000\" codecs=\"avc1.64001f\" {size} \
+             frameRate=\"30\">"
+        )
+    };
+    let audio = |id: &str, codec: &str| {
+        format!(
+            "<Representation id=\"{id}\" bandwidth=\"1000000\" codecs=\"{codec}\" \
+             audioSamplingRate=\"48000\">"
+        )
+    };
+    let expected = [
+        set(1, "\"video\" mimeType=\"video/mp4\""),
+        video("source", "width=\"1280\" height=\"720\""),
+        video("480p", "width=\"854\" height=\"480\""),
+        set(2, plain),
+        role("main"),
+        audio("audio", "Opus"),
+        set(3, plain),
+        role("main"),
+        audio("audio-aac", "mp4a.40.2"),
+        set(4, "\"audio\" lang=\"fr\" mimeType=\"audio/mp4\""),
+        "<Label>Doublage &lt; 2</Label>".to_owned(),
+        role("alternate"),
+        audio("audio-2", "mp4a.40.2"),
+    ];
+    assert_eq!(told, expected);
 }

@@ -46,6 +46,15 @@ impl Xml {
         self.out.push('"');
     }
 
+    /// An element that holds text alone.
+    pub(super) fn text_element(&mut self, name: &str, text: &str) {
+        self.end_tag(">\n");
+        self.indent();
+        let _ = write!(self.out, "<{name}>");
+        let _ = Escaped(&mut self.out).write_str(text);
+        let _ = writeln!(self.out, "</{name}>");
+    }
+
     pub(super) fn finish(self) -> String {
         self.out
     }
@@ -61,7 +70,7 @@ impl Xml {
     }
 }
 
-/// Writes text as an attribute in double quotes may hold it.
+/// Writes text as an element, or an attribute in double quotes, may hold it.
 struct Escaped<'a>(&'a mut String);
 
 impl Write for Escaped<'_> {
@@ -73,7 +82,7 @@ impl Write for Escaped<'_> {
                 '>' => self.0.push_str("&gt;"),
                 '"' => self.0.push_str("&quot;"),
                 // Others below a space are no characters of XML.
-                c if c < ' ' => self.0.push(' '),
+                c if c < ' ' || matches!(c, '\u{fffe}' | '\u{ffff}') => self.0.push(' '),
                 c => self.0.push(c),
             }
         }
@@ -92,9 +101,10 @@ mod tests {
             xml.attribute("x", "<\"&\u{0}>");
             xml.element("b", |xml| xml.attribute("n", 1));
             xml.element("c", |_| {});
+            xml.text_element("d", "1 < \u{ffff}2");
         });
         let expected = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
-            <a x=\"&lt;&quot;&amp; &gt;\">\n <b n=\"1\"/>\n <c/>\n</a>\n";
+            <a x=\"&lt;&quot;&amp; &gt;\">\n <b n=\"1\"/>\n <c/>\n <d>1 &lt;  2</d>\n</a>\n";
         assert_eq!(xml.finish(), expected);
     }
 }

@@ -4,7 +4,7 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use thiserror::Error;
 use weir_model::{InvalidId, RenditionId};
 
-use super::{LadderJob, MAX_FRAME_LEN, RungState};
+use super::{LadderJob, MAX_FRAME_LEN, RungState, SlateJob};
 use crate::{
     codec::{
         AacConfig, Av1Config, AvcConfig, HevcConfig, InvalidAac, InvalidAv1, InvalidAvc,
@@ -48,6 +48,22 @@ pub enum Frame {
     },
     /// From the child: it has passed over units, because no rendition is made at present.
     Idle,
+    /// What to make of the last pictures of a source; the first frame to such a child.
+    Slate(SlateJob),
+    /// From the child: what came of a rendition is a loop. It begins again, with what was its
+    /// first unit, at this time; the units' own times go from 0 to here.
+    Again {
+        /// Which rendition.
+        rendition: RenditionId,
+        /// The loop's length.
+        at: Timestamp,
+    },
+    /// From the child: nothing of the source's video could be decoded from this unit on. It is
+    /// told again each second while that lasts.
+    Undecodable {
+        /// When the unit is decoded.
+        since: Timestamp,
+    },
 }
 
 /// Bytes that are no frame. The pipe cannot be read on from there.
@@ -112,6 +128,9 @@ mod kind {
     pub(super) const END: u8 = 4;
     pub(super) const RUNG: u8 = 5;
     pub(super) const IDLE: u8 = 6;
+    pub(super) const SLATE: u8 = 7;
+    pub(super) const AGAIN: u8 = 8;
+    pub(super) const UNDECODABLE: u8 = 9;
 }
 
 mod codec {
@@ -185,6 +204,20 @@ impl Frame {
                 out.put_i64_le(at.0);
             }
             Self::Idle => out.put_u8(kind::IDLE),
+            Self::Slate(job) => {
+                out.put_u8(kind::SLATE);
+                let json = serde_json::to_vec(job).expect("a struct of strings");
+                out.put_slice(&json);
+            }
+            Self::Again { rendition, at } => {
+                out.put_u8(kind::AGAIN);
+                put_rendition(out, *rendition);
+                out.put_i64_le(at.0);
+            }
+            Self::Undecodable { since } => {
+                out.put_u8(kind::UNDECODABLE);
+                out.put_i64_le(since.0);
+            }
         }
     }
 
@@ -250,6 +283,22 @@ impl Frame {
                     state,
                     at,
                 })
+            }
+            kind::SLATE => Ok(Self::Slate(serde_json::from_slice(&frame)?)),
+            kind::AGAIN => {
+                let rendition = take_rendition(&mut frame, kind)?;
+                let at = Timestamp(frame.try_get_i64_le().map_err(misfit)?);
+                if !frame.is_empty() {
+                    return Err(InvalidFrame::Length { kind, len });
+                }
+                Ok(Self::Again { rendition, at })
+            }
+            kind::UNDECODABLE => {
+                let since = Timestamp(frame.try_get_i64_le().map_err(misfit)?);
+                if !frame.is_empty() {
+                    return Err(InvalidFrame::Length { kind, len });
+                }
+                Ok(Self::Undecodable { since })
             }
             kind::END if frame.is_empty() => Ok(Self::End),
             kind::IDLE if frame.is_empty() => Ok(Self::Idle),

@@ -5,11 +5,14 @@ use weir_model::RenditionId;
 
 use super::InvalidFrame;
 
-/// The renditions to make of `source`, from one decode.
+/// The renditions to make of `source` and `audio`, from one decode of each.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LadderJob {
-    /// Best first.
+    /// Of the video, best first.
     pub renditions: Vec<LadderRung>,
+    /// Of the audio.
+    #[serde(default)]
+    pub sound: Vec<SoundRung>,
     /// Whether to keep up with a clock: a transcoder that falls behind then leaves out its best
     /// renditions. Otherwise it takes the time that it needs, and takes no more input until then.
     pub live: bool,
@@ -20,7 +23,8 @@ pub struct LadderJob {
 pub struct LadderRung {
     /// Under which name its units come back.
     pub id: RenditionId,
-    /// Height in pixels. A source of less height keeps its own.
+    /// Lines, which are counted across the shorter side of the picture as it is shown. A source of
+    /// fewer lines keeps its own.
     pub height: u32,
     /// Mean and peak bitrate over a second, in kbit/s, at up to 40 pictures a second.
     pub bitrate_kbps: u32,
@@ -46,6 +50,58 @@ pub enum VideoCodec {
     Hevc,
     /// AV1.
     Av1,
+}
+
+/// One audio rendition at 48 kHz, in as many channels as the source has, but six at most in AAC
+/// and two in Opus.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SoundRung {
+    /// Under which name its units come back.
+    pub id: RenditionId,
+    /// How it is coded.
+    pub codec: AudioCodec,
+    /// Mean bitrate in kbit/s.
+    pub bitrate_kbps: u32,
+}
+
+/// How sound is coded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AudioCodec {
+    /// MPEG-4 AAC-LC.
+    Aac,
+    /// Opus in packets of 20 ms.
+    Opus,
+}
+
+impl AudioCodec {
+    /// The name of the rendition that is coded so.
+    fn rendition(self) -> &'static str {
+        match self {
+            Self::Aac => "audio-aac",
+            Self::Opus => "audio-opus",
+        }
+    }
+}
+
+impl SoundRung {
+    /// The rung of a codec; there is one of each at most.
+    pub fn new(codec: AudioCodec, bitrate_kbps: u32) -> Self {
+        Self {
+            id: codec.rendition().parse().expect("both names are ids"),
+            codec,
+            bitrate_kbps,
+        }
+    }
+
+    /// What is made beside the standard ladder: AAC for players that have no Opus, Opus for
+    /// viewers over WebRTC, who have no AAC. Of them a source gets the one that it is not.
+    pub fn standard() -> Vec<Self> {
+        vec![
+            Self::new(AudioCodec::Aac, 128),
+            Self::new(AudioCodec::Opus, 96),
+        ]
+    }
 }
 
 /// Which encoder makes a rendition.
@@ -107,8 +163,11 @@ pub const RUNG_HEIGHTS: std::ops::RangeInclusive<u32> = 16..=4320;
 /// Bitrates that a rung can have, in kbit/s.
 pub const RUNG_BITRATES: std::ops::RangeInclusive<u32> = 32..=100_000;
 
+/// Bitrates that sound can have, in kbit/s.
+pub const SOUND_BITRATES: std::ops::RangeInclusive<u32> = 32..=320;
+
 /// Height, bitrate at up to 40 pictures a second, bitrate at more. Film and games at these rates
-/// come out well with x264's veryfast, without B-frames.
+/// come out well with x264's veryfast (superfast up to 480 lines), without B-frames.
 const STANDARD: [(&str, u32, u32, u32); 7] = [
     ("2160p", 2160, 14_000, 20_000),
     ("1440p", 1440, 8000, 12_000),

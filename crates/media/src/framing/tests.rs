@@ -59,9 +59,18 @@ fn frames() -> impl Strategy<Value = Frame> {
             preset: Some(height.to_string()),
         }
     });
-    let job = prop::collection::vec(rung, 0..4).prop_map(|renditions| {
-        let live = renditions.len() > 1;
-        Frame::Job(LadderJob { renditions, live })
+    let codec = prop_oneof![Just(AudioCodec::Aac), Just(AudioCodec::Opus)];
+    let sound = (codec, 32u32..320).prop_map(|(codec, kbps)| SoundRung::new(codec, kbps));
+    let rungs = (
+        prop::collection::vec(rung, 0..4),
+        prop::collection::vec(sound, 0..3),
+    );
+    let job = rungs.prop_map(|(renditions, sound)| {
+        Frame::Job(LadderJob {
+            live: renditions.len() > 1,
+            renditions,
+            sound,
+        })
     });
     let state =
         ("[a-z]{1,16}", any::<bool>(), any::<i64>()).prop_map(|(id, made, at)| Frame::Rung {
@@ -83,7 +92,15 @@ fn frames() -> impl Strategy<Value = Frame> {
         units(),
         state,
         Just(Frame::End),
-        Just(Frame::Idle)
+        Just(Frame::Idle),
+        prop::option::of("[ -~]{0,40}").prop_map(|picture| Frame::Slate(SlateJob { picture })),
+        any::<i64>().prop_map(|at| Frame::Again {
+            rendition: "source".parse().unwrap(),
+            at: Timestamp(at),
+        }),
+        any::<i64>().prop_map(|since| Frame::Undecodable {
+            since: Timestamp(since),
+        }),
     ]
 }
 
@@ -121,7 +138,7 @@ proptest! {
 
     /// Random bytes rarely get past the length; these do.
     #[test]
-    fn any_payload_is_a_frame_or_refused(kind in 0u8..8, payload: Vec<u8>) {
+    fn any_payload_is_a_frame_or_refused(kind in 0u8..11, payload: Vec<u8>) {
         let mut decoder = Decoder::default();
         decoder.feed(&(payload.len() as u32 + 1).to_le_bytes());
         decoder.feed(&[kind]);

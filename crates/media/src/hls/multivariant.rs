@@ -6,6 +6,7 @@ use weir_model::{RenditionId, Resource};
 
 use super::{
     TARGET_DURATION_S,
+    audio_group::AudioGroup,
     bit_rate::{BitRate, Sized},
     i_frames, text,
 };
@@ -120,7 +121,7 @@ pub struct Multivariant {
     pub phase: Phase,
     /// Every segment of every rendition starts with an IDR picture.
     pub independent: bool,
-    /// The renditions: video best first, and at most one audio, shared by all of them.
+    /// The renditions: video best first. Every video is listed with every group of audio.
     pub variants: Vec<Variant>,
 }
 
@@ -133,27 +134,30 @@ impl Multivariant {
         if self.independent {
             out.push_str("#EXT-X-INDEPENDENT-SEGMENTS\n");
         }
-        let audio = self
-            .variants
-            .iter()
-            .find(|variant| variant.init.kind() == TrackKind::Audio);
+        let groups = AudioGroup::of(&self.variants);
         let videos = self.videos(max_height);
-        if let (Some(audio), false) = (audio, videos.is_empty()) {
-            let _ = write!(
-                out,
-                "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"audio\",NAME=\"Audio\",DEFAULT=YES,\
-                 AUTOSELECT=YES,"
-            );
-            if let Some(channels) = audio.init.channels {
-                let _ = write!(out, "CHANNELS=\"{channels}\",");
+        for group in &groups {
+            // Sound that is alone, and one, is a variant and no choice.
+            if !videos.is_empty() || group.members.len() > 1 {
+                group.write(&mut out, |member| self.path(member.rendition));
             }
-            let _ = writeln!(out, "URI=\"{}\"", self.path(audio.rendition));
         }
-        match (videos.is_empty(), audio) {
-            (true, Some(audio)) => self.write_variant(&mut out, audio, None),
-            _ => videos
+        match (videos.is_empty(), groups.is_empty()) {
+            (true, _) => groups
                 .iter()
-                .for_each(|video| self.write_variant(&mut out, video, audio)),
+                .for_each(|group| self.write_sound(&mut out, group)),
+            (false, true) => {
+                videos
+                    .iter()
+                    .for_each(|video| self.write_variant(&mut out, video, None));
+            }
+            (false, false) => {
+                for group in &groups {
+                    videos
+                        .iter()
+                        .for_each(|video| self.write_variant(&mut out, video, Some(group)));
+                }
+            }
         }
         videos
             .iter()
@@ -179,8 +183,24 @@ impl Multivariant {
         }
     }
 
-    fn write_variant(&self, out: &mut String, variant: &Variant, audio: Option<&Variant>) {
-        let (audio_peak, audio_average) = audio.map_or((0, 0), |a| (a.peak, a.average));
+    /// Sound without pictures.
+    fn write_sound(&self, out: &mut String, group: &AudioGroup<'_>) {
+        let (peak, average) = group.bit_rate();
+        let codecs = group.codecs().join(",");
+        let _ = write!(
+            out,
+            "#EXT-X-STREAM-INF:BANDWIDTH={peak},AVERAGE-BANDWIDTH={average},CODECS=\"{codecs}\"",
+        );
+        if group.members.len() > 1 {
+            let _ = write!(out, ",AUDIO=\"{}\"", group.id());
+        }
+        if let Some(first) = group.members.first() {
+            let _ = writeln!(out, "\n{}", self.path(first.rendition));
+        }
+    }
+
+    fn write_variant(&self, out: &mut String, variant: &Variant, audio: Option<&AudioGroup<'_>>) {
+        let (audio_peak, audio_average) = audio.map_or((0, 0), AudioGroup::bit_rate);
         let _ = write!(
             out,
             "#EXT-X-STREAM-INF:BANDWIDTH={},AVERAGE-BANDWIDTH={},CODECS=\"{}",
@@ -188,8 +208,8 @@ impl Multivariant {
             variant.average + audio_average,
             variant.init.codec,
         );
-        if let Some(audio) = audio {
-            let _ = write!(out, ",{}", audio.init.codec);
+        for codec in audio.map(AudioGroup::codecs).unwrap_or_default() {
+            let _ = write!(out, ",{codec}");
         }
         out.push('"');
         if let Some((width, height)) = variant.init.resolution {
@@ -198,8 +218,8 @@ impl Multivariant {
         if let Some(rate) = variant.frame_rate {
             let _ = write!(out, ",FRAME-RATE={rate:.3}");
         }
-        if audio.is_some() {
-            out.push_str(",AUDIO=\"audio\"");
+        if let Some(audio) = audio {
+            let _ = write!(out, ",AUDIO=\"{}\"", audio.id());
         }
         let _ = writeln!(out, "\n{}", self.path(variant.rendition));
     }

@@ -184,6 +184,8 @@ fn a_multivariant_playlist_of_a_recording() {
         },
         resolution,
         channels,
+        language: None,
+        name: None,
     };
     let inits = [
         init("audio", None, Some(2)),
@@ -290,6 +292,8 @@ fn without_a_segment_the_nominal_bit_rate_is_told() {
         codec: "avc1.64001e".into(),
         resolution: Some((854, 480)),
         channels: None,
+        language: None,
+        name: None,
     };
     let variant = Variant::measure(init, std::iter::once(&gap(0)), 1_200_000);
     assert_eq!(
@@ -306,4 +310,72 @@ fn without_a_segment_the_nominal_bit_rate_is_told() {
             .render(None)
             .ends_with("RESOLUTION=854x480\n480p/index.m3u8\n")
     );
+}
+
+fn sound(name: &str, codec: &str, language: Option<&str>) -> Variant {
+    let init = InitRecord {
+        epoch: Epoch(1),
+        rendition: name.parse().unwrap(),
+        n: 0,
+        codec: codec.into(),
+        resolution: None,
+        channels: Some(2),
+        language: language.map(str::to_owned),
+        name: None,
+    };
+    Variant::measure(init, std::iter::empty(), 100_000)
+}
+
+#[test]
+fn every_picture_is_listed_with_every_group_of_sound() {
+    let picture = |name: &str, codec: &str, height: u32| {
+        let mut variant = sound(name, codec, None);
+        variant.init.resolution = Some((height * 16 / 9, height));
+        variant.init.channels = None;
+        variant
+    };
+    let mut original = sound("audio-3", "Opus", Some("en"));
+    original.init.name = Some("Original".into());
+    let playlist = Multivariant {
+        phase: Phase::Live,
+        independent: true,
+        variants: vec![
+            picture("source", "av01.0.05M.08", 720),
+            picture("source-2", "avc1.64001e", 360),
+            sound("audio", "Opus", Some("en")),
+            original,
+            sound("audio-2", "mp4a.40.2", Some("en")),
+            sound("audio-aac", "mp4a.40.2", Some("en")),
+        ],
+    };
+    let text = playlist.render(None);
+    let media = |group: &str, name: &str, rest: &str, uri: &str| {
+        format!(
+            "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"{group}\",NAME=\"{name}\",LANGUAGE=\"en\",{rest},\
+             CHANNELS=\"2\",URI=\"{uri}/index.m3u8\"\n"
+        )
+    };
+    let variant = |codecs: &str, resolution: &str, group: &str, uri: &str| {
+        format!(
+            "#EXT-X-STREAM-INF:BANDWIDTH=200000,AVERAGE-BANDWIDTH=200000,CODECS=\"{codecs}\",\
+             RESOLUTION={resolution},AUDIO=\"{group}\"\n{uri}/index.m3u8\n"
+        )
+    };
+    let expected = [
+        "#EXTM3U\n#EXT-X-VERSION:9\n#EXT-X-INDEPENDENT-SEGMENTS\n".to_owned(),
+        media("audio-aac", "en", "DEFAULT=YES,AUTOSELECT=YES", "audio-aac"),
+        media("audio", "en", "DEFAULT=YES,AUTOSELECT=YES", "audio"),
+        media("audio", "en (2)", "DEFAULT=NO,AUTOSELECT=NO", "audio-2"),
+        media("audio", "Original", "DEFAULT=NO,AUTOSELECT=NO", "audio-3"),
+        variant("av01.0.05M.08,mp4a.40.2", "1280x720", "audio-aac", "source"),
+        variant("avc1.64001e,mp4a.40.2", "640x360", "audio-aac", "source-2"),
+        variant(
+            "av01.0.05M.08,Opus,mp4a.40.2",
+            "1280x720",
+            "audio",
+            "source",
+        ),
+        variant("avc1.64001e,Opus,mp4a.40.2", "640x360", "audio", "source-2"),
+    ];
+    assert_eq!(text, expected.concat());
 }

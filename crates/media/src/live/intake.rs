@@ -5,14 +5,20 @@ use std::{collections::VecDeque, time::Duration};
 
 use weir_model::{RenditionId, WallTime};
 
-use super::{AUDIO, Live, SOURCE, event::Warning, lead::Lead};
+use super::{AUDIO, Live, SOURCE, event::Warning, further::Further, lead::Lead};
 use crate::{
     package::{Segmenter, Timeline, segmenter::LONGEST_SEGMENT},
+    track::{TrackIndex, TrackLabel},
     unit::{Media, TIMESCALE, Timestamp, TrackConfig, TrackKind, Unit},
 };
 
 /// Audio that came for this long without a word of video is an audio-only stream, in ticks.
 const AUDIO_ONLY_AFTER: i64 = TIMESCALE as i64;
+
+/// Longest hole between one encoder and the one that takes over from it that is closed instead of
+/// shown as a GAP, in ticks: what finding out takes, and a little. Media time then runs behind the
+/// clock by as much, at most.
+pub(super) const JOINED: i64 = 6 * TIMESCALE as i64 / 5;
 
 /// Media that may wait for an msn to be reserved, in bytes.
 const INBOX_BYTES: usize = 8 << 20;
@@ -25,8 +31,14 @@ pub(super) const AUDIO_UNITS: usize = 600;
 pub(super) struct Intake {
     pub(super) connected: bool,
     pub(super) last_media: WallTime,
+    /// When its media began to come, if it was kept elsewhere first: of one that takes over.
+    pub(super) since: Option<WallTime>,
     pub(super) video: Option<TrackConfig>,
     pub(super) audio: Option<TrackConfig>,
+    /// Tracks beside these two.
+    pub(super) further: Vec<Further>,
+    /// What tracks are called.
+    pub(super) labels: Vec<((TrackKind, TrackIndex), TrackLabel)>,
     /// Since the first keyframe.
     pub(super) timeline: Option<Timeline>,
     /// Audio of before the first keyframe, in the encoder's time.
@@ -40,6 +52,8 @@ pub(super) struct Intake {
     pub(super) lead: Lead,
     /// Decode time of the newest picture.
     pub(super) video_at: i64,
+    /// When the newest sound is heard, while it leads.
+    pub(super) audio_at: i64,
     /// Latest time at which a picture is shown.
     pub(super) shown_at: i64,
     /// The next segment begins another timeline or another coding.
@@ -47,6 +61,8 @@ pub(super) struct Intake {
     /// Audio goes on coded as the newest configuration says from the next segment on; until then
     /// there is no place for it.
     pub(super) audio_changed: bool,
+    /// The transcoder is to make other sound from the next segment on.
+    pub(super) sound_changed: bool,
     /// How long the first pictures last, in ticks.
     pub(super) intervals: Vec<u32>,
 }
@@ -67,6 +83,8 @@ impl Intake {
         Self {
             video: self.video,
             audio: self.audio,
+            further: self.further.into_iter().map(Further::resumed).collect(),
+            labels: self.labels,
             ..Self::connected(now)
         }
     }
@@ -124,6 +142,8 @@ impl Live {
     ///
     /// A picture is dated by its presentation: the first one was taken when it came, at the latest.
     fn start(&mut self, now: WallTime, from: Timestamp, first: Option<Unit>) {
+        self.slate_gives_way(now);
+        self.stand_in.last.forget();
         let composition = first.as_ref().map_or(0, |unit| {
             (unit.pts.0 - unit.dts.0).clamp(0, LONGEST_SEGMENT)
         });
@@ -131,8 +151,14 @@ impl Live {
             let ms = composition / Timestamp::from_ms(1).0;
             self.context.anchor = now.minus(Duration::from_millis(ms.unsigned_abs()));
         }
-        let to = (self.media_time(now) - composition).max(self.schedule.end());
-        if self.started_at.is_some() {
+        let began = self.intake.since.unwrap_or(now);
+        let clock = self.media_time(began) - composition;
+        let end = self.schedule.end();
+        let to = match self.intake.since {
+            Some(_) if clock - end <= JOINED => end,
+            _ => clock.max(end),
+        };
+        if self.started_at.is_some() && self.intake.since.is_none() {
             self.repairs.reconnects += 1;
         }
         self.started_at.get_or_insert(now);
@@ -145,9 +171,15 @@ impl Live {
         for unit in first.into_iter().chain(early) {
             self.enqueue(Media::Unit(unit));
         }
+        let Intake {
+            further, timeline, ..
+        } = &mut self.intake;
+        for track in further {
+            timeline.iter_mut().for_each(|time| track.start(time));
+        }
     }
 
-    fn enqueue(&mut self, media: Media) {
+    pub(super) fn enqueue(&mut self, media: Media) {
         let intake = &mut self.intake;
         let Some(timeline) = &mut intake.timeline else {
             return;
@@ -157,7 +189,7 @@ impl Live {
             Media::Unit(unit) => {
                 let jumps = timeline.jumps;
                 let clamped = timeline.clamped;
-                let placed = timeline.place(unit);
+                let placed = timeline.place(TrackIndex::LEAD, unit);
                 self.repairs.timestamps_clamped += timeline.clamped - clamped;
                 if timeline.jumps > jumps {
                     self.repairs.timestamp_jumps += 1;
@@ -166,6 +198,10 @@ impl Live {
                 Media::Unit(placed)
             }
         };
+        self.source_passes_tap(&media);
+        if !self.stand_in.is_on_air() {
+            self.stand_in.last.take(&media);
+        }
         self.intake.inbox_bytes += size(&media);
         self.intake.inbox.push_back(media);
     }
@@ -217,6 +253,7 @@ impl Live {
         };
         let (id, from, lead) = (id(name), self.schedule.next(), self.intake.lead);
         self.ensure_rendition(id, kind);
+        let label = self.intake.label(kind, TrackIndex::LEAD).cloned();
         let Some(rendition) = self.rendition_mut(name) else {
             return;
         };
@@ -224,12 +261,14 @@ impl Live {
         if known.as_ref() == Some(&config) {
             return;
         }
+        rendition.label = label.unwrap_or_default();
         match (&known, lead) {
             // A track that begins has nothing to break with.
             (None, Lead::Nobody) => rendition.configure(from, config.clone()),
             (None, _) => {
                 rendition.configure(rendition.next, config.clone());
                 rendition.resumes = Some(rendition.next);
+                self.intake.sound_changed = kind == TrackKind::Audio;
             }
             (Some(_), _) => {
                 rendition.configure(from, config.clone());
@@ -244,6 +283,7 @@ impl Live {
                     TrackKind::Audio => {
                         self.release_audio(i64::MAX);
                         self.intake.audio_changed = true;
+                        self.intake.sound_changed = true;
                     }
                 }
             }

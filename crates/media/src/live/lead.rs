@@ -15,6 +15,7 @@ use crate::{
         Cut, PartTarget,
         segmenter::{LONGEST_SEGMENT, SEGMENT},
     },
+    track,
     unit::{Media, TIMESCALE, TrackKind, Unit},
 };
 
@@ -55,6 +56,7 @@ impl Live {
                 if !cut.independent {
                     self.repairs.forced_cuts += 1;
                     self.warn(Warning::KeyframeInterval);
+                    self.remade.forced_cut(now);
                 }
                 self.cut_at_video(now, &unit, cut.independent);
             }
@@ -65,7 +67,7 @@ impl Live {
         }
         self.intake.video_at = unit.dts.0;
         self.intake.shown_at = self.intake.shown_at.max(unit.pts.0);
-        if self.transcoder == Transcoder::Running {
+        if self.transcoder.takes(TrackKind::Video) {
             let media = Media::Unit(unit.clone());
             self.outputs.push_back(Output::Transcode {
                 media,
@@ -76,6 +78,7 @@ impl Live {
             source.append(unit);
         }
         self.release_audio(self.intake.video_at);
+        self.release_tracks();
         Ok(())
     }
 
@@ -83,8 +86,9 @@ impl Live {
     fn cut_at_video(&mut self, now: WallTime, unit: &Unit, independent: bool) {
         let breaks = std::mem::take(&mut self.intake.breaks);
         if self.intake.lead != Lead::Video {
-            self.ensure_rungs();
+            self.join_tracks();
         }
+        self.renew_transcoder(independent, self.intake.lead != Lead::Video);
         let discontinuity = breaks && self.schedule.next() > self.first;
         let msn = self.schedule.start(now, unit.pts.0, discontinuity);
         let Self {
@@ -103,18 +107,25 @@ impl Live {
             }
             source.resumes.get_or_insert(msn);
         }
+        self.intake.segmenter.begin(unit);
+        if self.remade_is_due() {
+            // Where keyframes are rare, none is to be missed.
+            self.intake.segmenter.renew();
+        }
+        self.begun(Lead::Video, breaks);
         if self.transcoder == Transcoder::Off && independent {
             self.start_transcoder();
         }
-        self.intake.segmenter.begin(unit);
-        self.begun(Lead::Video, breaks);
     }
 
     /// A segment has started.
     fn begun(&mut self, lead: Lead, breaks: bool) {
         self.intake.lead = lead;
         self.intake.audio_changed = false;
-        self.phase = Phase::Live;
+        if !self.stand_in.is_on_air() {
+            self.phase = Phase::Live;
+            self.end_absence();
+        }
         let has_audio = self.intake.audio.is_some();
         let msn = self.schedule.last().map(|slot| slot.msn);
         if let Some(audio) = self.rendition_mut(AUDIO).filter(|_| has_audio) {
@@ -123,6 +134,7 @@ impl Live {
                 audio.rejoin();
             }
         }
+        self.tracks_begun(msn, breaks);
     }
 
     pub(super) fn take_audio(&mut self, now: WallTime, unit: Unit) -> Result<(), Unit> {
@@ -157,10 +169,16 @@ impl Live {
         if self.intake.lead == Lead::Nobody {
             return;
         }
-        let sure = video_at.max(self.intake.segmenter.no_cut_before().saturating_sub(1));
+        let sure = self.sure(video_at);
         while let Some(unit) = self.intake.held.pop_front_if(|unit| unit.pts.0 <= sure) {
             self.follow_audio(unit);
         }
+    }
+
+    /// Until when it is sure which segment holds what is shown, if `video_at` is the decode time
+    /// of the newest picture.
+    pub(super) fn sure(&self, video_at: i64) -> i64 {
+        video_at.max(self.intake.segmenter.no_cut_before().saturating_sub(1))
     }
 
     fn follow_audio(&mut self, unit: Unit) {
@@ -170,15 +188,21 @@ impl Live {
             context,
             outputs,
             repairs,
+            transcoder,
             ..
         } = self;
         let Some(audio) = renditions.iter_mut().find(|r| r.id.as_str() == AUDIO) else {
             return;
         };
         let resyncs = audio.resyncs();
-        if !audio.follow(unit, schedule, *context, outputs) {
-            repairs.units_dropped += 1;
+        let placed = audio.follow(unit.clone(), schedule, *context, outputs);
+        if placed && transcoder.takes(TrackKind::Audio) {
+            outputs.push_back(Output::Transcode {
+                media: Media::Unit(unit),
+                cut: false,
+            });
         }
+        repairs.units_dropped += u64::from(!placed);
         let resyncs = audio.resyncs() - resyncs;
         if resyncs > 0 {
             repairs.audio_resyncs += resyncs;
@@ -199,15 +223,24 @@ impl Live {
                 return Err(unit);
             }
             let breaks = std::mem::take(&mut self.intake.breaks);
+            if self.intake.lead != Lead::Audio {
+                self.join_tracks();
+            }
+            self.renew_transcoder(true, self.intake.lead != Lead::Audio);
             let discontinuity = breaks && self.schedule.next() > self.first;
             self.schedule.start(now, unit.pts.0, discontinuity);
             self.intake.segmenter.begin(&unit);
             self.begun(Lead::Audio, breaks);
             self.choose_part_target();
+            if self.transcoder == Transcoder::Off {
+                self.start_transcoder();
+            }
         } else if self.intake.lead == Lead::Audio {
             self.intake.segmenter.extend(&unit);
         }
+        self.intake.audio_at = unit.pts.0;
         self.follow_audio(unit);
+        self.release_tracks();
         Ok(())
     }
 
@@ -226,6 +259,11 @@ impl Live {
                 source.finish(slot, None, *context, outputs);
             }
             source.resumes = None;
+        }
+        for rendition in renditions.iter_mut().filter(|r| r.kind == TrackKind::Video) {
+            if track::of(rendition.id).is_some() {
+                rendition.resumes = None;
+            }
         }
         self.stop_transcoder();
         self.intake.lead = Lead::Audio;
@@ -295,11 +333,16 @@ impl Live {
                 .get(intervals.len() / 2)
                 .map(|&median| (median, TIMESCALE)),
         );
-        if let Some(audio) = &self.intake.audio
-            && let Some(samples) = audio.usual_audio_samples()
-        {
-            frames.push((samples, fmp4::timescale(audio)));
+        let further = self
+            .intake
+            .further
+            .iter()
+            .filter_map(|track| track.config.as_ref());
+        for config in self.intake.audio.iter().chain(further) {
+            let samples = config.usual_audio_samples();
+            frames.extend(samples.map(|samples| (samples, fmp4::timescale(config))));
         }
+        frames.extend(self.made_audio_frame());
         let target = PartTarget::choose(self.config.parts, &frames);
         self.context.part_target = Some(target);
         for rendition in &mut self.renditions {
@@ -310,6 +353,9 @@ impl Live {
     /// The encoder sends no more: closes what is open. The transcoder may still flush.
     pub(super) fn leave(&mut self, now: WallTime) {
         self.release_audio(i64::MAX);
+        if self.intake.lead != Lead::Nobody {
+            self.release_tracks_until(i64::MAX);
+        }
         self.stop_transcoder();
         let Self {
             renditions,
@@ -319,7 +365,7 @@ impl Live {
             intake,
             ..
         } = self;
-        let passed_on = |r: &&mut Rendition| [SOURCE, AUDIO].contains(&r.id.as_str());
+        let passed_on = |r: &&mut Rendition| track::of(r.id).is_some();
         let last = schedule.last().map(|slot| slot.msn);
         // What is in the last slot tells where it ends.
         let mut end = schedule.end();
@@ -335,9 +381,9 @@ impl Live {
                 let decoded = scale(record.start + record.duration, record.timescale, TIMESCALE);
                 let decoded = i64::try_from(decoded).unwrap_or(i64::MAX);
                 // The last picture shown need not be the last one decoded.
-                let reordered = match rendition.kind {
-                    TrackKind::Video => (intake.shown_at - intake.video_at).max(0),
-                    TrackKind::Audio => 0,
+                let reordered = match rendition.id.as_str() {
+                    SOURCE => (intake.shown_at - intake.video_at).max(0),
+                    _ => 0,
                 };
                 end = end.max(decoded.saturating_add(reordered));
             }

@@ -19,6 +19,7 @@ use crate::{
     fmp4,
     package::{Part, PartProfile, PartTarget, TrackPackager, segmenter::LONGEST_SEGMENT},
     record::{InitRecord, PartRecord, SegmentRecord},
+    track::TrackLabel,
     unit::{TIMESCALE, TrackConfig, TrackKind, Unit},
 };
 
@@ -55,6 +56,8 @@ pub(super) struct Segment {
 pub(super) struct Rendition {
     pub(super) id: RenditionId,
     pub(super) kind: TrackKind,
+    /// What its encoder calls it.
+    pub(super) label: TrackLabel,
     config: Option<TrackConfig>,
     upcoming: Option<(Msn, TrackConfig)>,
     /// Of this epoch and, first, what the restored past tells.
@@ -88,6 +91,7 @@ impl Rendition {
         Self {
             id,
             kind,
+            label: TrackLabel::default(),
             config: None,
             upcoming: None,
             inits: Vec::new(),
@@ -133,6 +137,7 @@ impl Rendition {
             self.init_n += 1;
         }
         let record = InitRecord::new(context.epoch, self.id, self.init_n, &config);
+        let record = record.labelled(self.label.clone());
         let track = match self.kind {
             TrackKind::Video => fmp4::VIDEO_TRACK,
             TrackKind::Audio => fmp4::AUDIO_TRACK,

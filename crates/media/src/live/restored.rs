@@ -13,6 +13,7 @@ use super::{
 use crate::{
     package::segmenter::SEGMENT,
     record::{InitRecord, SegmentRecord},
+    unit::Media,
 };
 
 /// The past of a video whose origin stopped without ending it.
@@ -21,6 +22,7 @@ pub struct Restored {
     reserved: Msn,
     inits: Vec<InitRecord>,
     segments: Vec<SegmentRecord>,
+    last: Vec<Media>,
 }
 
 impl Restored {
@@ -35,7 +37,14 @@ impl Restored {
             reserved,
             inits,
             segments,
+            last: Vec::new(),
         }
+    }
+
+    /// With what is stored of the encoder's last media, as [`of_stored`](super::slate::of_stored)
+    /// has it, for a slate to be made of.
+    pub fn with_last(self, last: Vec<Media>) -> Self {
+        Self { last, ..self }
     }
 }
 
@@ -47,7 +56,11 @@ impl Live {
             reserved,
             inits,
             segments,
+            last,
         } = restored;
+        for media in &last {
+            self.stand_in.last.take(media);
+        }
         let mut by_rendition: BTreeMap<RenditionId, BTreeMap<Msn, SegmentRecord>> = BTreeMap::new();
         for record in segments {
             by_rendition

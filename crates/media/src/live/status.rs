@@ -73,6 +73,8 @@ pub struct ShedRung {
 pub struct Status {
     /// Where it is in its life.
     pub state: State,
+    /// Whether the slate is shown in place of an encoder that is away.
+    pub slate: bool,
     /// When the first unit of the epoch was shown.
     pub started_at: Option<WallTime>,
     /// What was repaired.

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     package::segmenter::SEGMENT,
+    track,
     unit::{TIMESCALE, TrackKind},
 };
 
@@ -31,8 +32,13 @@ impl Live {
         }
         self.settle(now);
         self.fill_away(now);
+        self.keep_slate(now);
         let was_over = self.phase == Phase::Ended;
         match self.phase {
+            // What is on air in the encoder's place ends like a broadcast.
+            Phase::Away { until, .. } if until <= now && self.stand_in.is_on_air() => {
+                return self.end(now);
+            }
             Phase::Away { until, .. } if until <= now => self.finish(now),
             Phase::Ending { until } if until <= now || self.is_settled() => self.finish(now),
             _ => {}
@@ -67,7 +73,7 @@ impl Live {
             Phase::Away { until, .. } => {
                 // Without a reservation nothing can be done in time.
                 let gap = self.gap_due().filter(|_| self.schedule.can_start());
-                Some(gap.map_or(until, |gap| gap.min(until)))
+                gap.into_iter().chain(self.slate_due()).chain([until]).min()
             }
             Phase::Ending { until } => Some(until),
             _ => None,
@@ -78,6 +84,7 @@ impl Live {
     pub(super) fn go_away(&mut self, now: WallTime) {
         let until = now.plus(self.config.reconnect_window);
         self.phase = Phase::Away { since: now, until };
+        self.begin_absence();
     }
 
     pub(super) fn ask_reservation(&mut self) {
@@ -94,6 +101,9 @@ impl Live {
         let Phase::Away { since, .. } = self.phase else {
             return None;
         };
+        if self.stand_in.is_on_air() {
+            return None;
+        }
         let end =
             self.schedule.end().saturating_add(SEGMENT).max(0) / (i64::from(TIMESCALE) / 1000);
         let by_media = self
@@ -151,9 +161,10 @@ impl Live {
         let passed = renditions.iter().map(|rendition| rendition.next).min();
         schedule.forget_before(passed.unwrap_or(schedule.next()));
         for late in behind {
-            self.warn(match self.is_rung(late) {
-                true => Warning::TranscoderBehind,
-                false => Warning::AudioMissing,
+            self.warn(match track::of(late) {
+                None => Warning::TranscoderBehind,
+                Some((_, index)) if !index.is_lead() => Warning::TrackApart,
+                Some(_) => Warning::AudioMissing,
             });
         }
     }

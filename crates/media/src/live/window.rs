@@ -1,5 +1,7 @@
 //! What is listed, and the answers to requests.
 
+use std::cmp::Reverse;
+
 use bytes::Bytes;
 use weir_model::{Epoch, Msn, PartIndex, PlaylistPosition, RenditionId, Skip};
 
@@ -17,20 +19,20 @@ impl Live {
     /// rendition has a segment, about 2 s into the broadcast. A transcoded rendition that did not
     /// come in time has a GAP, so that it does not hold up the start.
     pub fn multivariant(&self, max_height: Option<u32>) -> Option<String> {
-        let lead_has_media = self
-            .lead()?
-            .segments
-            .iter()
-            .any(|segment| !segment.record.gap);
+        let lead_has_media = self.lead()?.has_media();
         let all_have_segments = self.renditions.iter().all(|r| !r.segments.is_empty());
         if !lead_has_media || !all_have_segments {
             return None;
         }
-        let variants = self
-            .renditions
-            .iter()
-            .filter_map(|rendition| self.variant(rendition));
-        let independent = self.renditions.iter().all(|rendition| {
+        let listed = self.renditions.iter();
+        let listed: Vec<_> = listed.filter(|r| self.is_offered(r.id)).collect();
+        let variants = listed.iter();
+        let mut variants: Vec<Variant> = variants
+            .filter_map(|rendition| self.variant(rendition))
+            .collect();
+        // The tracks of an encoder come as it numbers them.
+        variants.sort_by_key(|variant| Reverse(variant.init.resolution.map_or(0, |(_, h)| h)));
+        let independent = listed.iter().all(|rendition| {
             rendition
                 .segments
                 .iter()
@@ -39,7 +41,7 @@ impl Live {
         let playlist = Multivariant {
             phase: Lists::Live,
             independent,
-            variants: variants.collect(),
+            variants,
         };
         Some(playlist.render(max_height))
     }
@@ -51,7 +53,11 @@ impl Live {
             .ladder
             .iter()
             .find(|rung| rung.id == rendition.id);
-        let nominal = rung.map_or(0, |rung| u64::from(rung.bitrate_kbps) * 1000);
+        let sound = &self.config.sound;
+        let sound = sound.iter().find(|rung| rung.id == rendition.id);
+        let kbps = rung.map(|rung| rung.bitrate_kbps);
+        let kbps = kbps.or(sound.map(|rung| rung.bitrate_kbps));
+        let nominal = kbps.map_or(0, |kbps| u64::from(kbps) * 1000);
         let records = rendition.segments.iter().map(|segment| &segment.record);
         Some(Variant::measure(init.clone(), records, nominal))
     }
@@ -133,8 +139,9 @@ impl Live {
     fn hint(&self, rendition: &Rendition) -> Option<(Msn, PartIndex)> {
         let msn = rendition.next;
         // What the transcoder still flushes may come after the encoder has left.
-        let goes_on =
-            self.phase == Phase::Live || self.schedule.get(msn).is_some_and(|slot| !slot.gap);
+        let goes_on = self.phase == Phase::Live
+            || self.stand_in.is_on_air()
+            || self.schedule.get(msn).is_some_and(|slot| !slot.gap);
         (goes_on && rendition.expects(msn)).then(|| (msn, rendition.open_parts()))
     }
 
@@ -251,6 +258,7 @@ impl Live {
     pub fn status(&self) -> Status {
         Status {
             state: self.state(),
+            slate: self.stand_in.is_on_air(),
             started_at: self.started_at,
             repairs: self.repairs,
             warnings: self.warnings.clone(),

@@ -1,6 +1,9 @@
 //! An encoder's timestamps to media time.
 
-use crate::unit::{TIMESCALE, Timestamp, TrackKind, Unit};
+use crate::{
+    track::TrackIndex,
+    unit::{TIMESCALE, Timestamp, TrackKind, Unit},
+};
 
 /// A step backwards of a track by more ticks than this is a jump of the encoder's clock.
 const BACK: i64 = TIMESCALE as i64;
@@ -14,20 +17,24 @@ const COMPOSITION: i64 = 2 * TIMESCALE as i64;
 /// Timestamps further from 0 than this, in ticks, are no timestamps: 200,000 years.
 const FARTHEST: i64 = 1 << 59;
 
-/// Maps the timestamps of one encoder, video and audio, to media time that only goes forwards.
+/// Maps the timestamps of one encoder's tracks to media time that only goes forwards.
 #[derive(Clone, Debug)]
 pub struct Timeline {
     /// Media time less the encoder's time.
     offset: i64,
-    /// The offset before the last jump: the other track may not have jumped yet.
+    /// The offset before the last jump: the other tracks may not have jumped yet.
     previous: Option<i64>,
-    video: Track,
-    audio: Track,
+    video: Tracks,
+    audio: Tracks,
+    /// Decode time of the newest unit of all.
+    newest: Option<i64>,
     /// Jumps joined.
     pub jumps: u64,
     /// Timestamps moved because they did not advance, or because composition came before decoding.
     pub clamped: u64,
 }
+
+type Tracks = [Track; TrackIndex::COUNT];
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Track {
@@ -41,22 +48,24 @@ impl Timeline {
         Self {
             offset: to.0 - from.0.clamp(-FARTHEST, FARTHEST),
             previous: None,
-            video: Track::default(),
-            audio: Track::default(),
+            video: Tracks::default(),
+            audio: Tracks::default(),
+            newest: None,
             jumps: 0,
             clamped: 0,
         }
     }
 
-    /// The unit in media time.
-    pub fn place(&mut self, mut unit: Unit) -> Unit {
+    /// The unit of a track in media time.
+    pub fn place(&mut self, index: TrackIndex, mut unit: Unit) -> Unit {
         let told = unit.dts.0.clamp(-FARTHEST, FARTHEST);
         let composition = unit.pts.0.saturating_sub(unit.dts.0);
-        let newest = self.video.last.max(self.audio.last);
-        let track = match unit.kind {
-            TrackKind::Video => self.video,
-            TrackKind::Audio => self.audio,
+        let newest = self.newest;
+        let tracks = match unit.kind {
+            TrackKind::Video => &mut self.video,
+            TrackKind::Audio => &mut self.audio,
         };
+        let track = &mut tracks[index.get()];
         let fits = |dts: i64| {
             track.last.is_none_or(|last| dts > last - BACK)
                 && newest.is_none_or(|newest| dts <= newest + AHEAD)
@@ -83,14 +92,11 @@ impl Timeline {
         let pts = (told + offset + composition.clamp(-COMPOSITION, COMPOSITION)).max(dts);
         self.clamped += u64::from(dts - told != offset || pts - dts != composition);
         (unit.dts, unit.pts) = (Timestamp(dts), Timestamp(pts));
-        let track = match unit.kind {
-            TrackKind::Video => &mut self.video,
-            TrackKind::Audio => &mut self.audio,
-        };
         if let Some(last) = track.last {
             track.interval = (unit.dts.0 - last).clamp(1, TIMESCALE.into());
         }
         track.last = Some(unit.dts.0);
+        self.newest = self.newest.max(track.last);
         unit
     }
 }
@@ -118,7 +124,7 @@ mod tests {
         let mut timeline = Timeline::starting(first, Timestamp(0));
         let out = units
             .iter()
-            .map(|&(kind, ms)| timeline.place(unit(kind, ms, ms)).dts.0 / 90)
+            .map(|&(kind, ms)| timeline.place(TrackIndex::LEAD, unit(kind, ms, ms)).dts.0 / 90)
             .collect();
         (out, timeline)
     }
@@ -155,8 +161,8 @@ mod tests {
     #[test]
     fn video_always_advances_and_is_shown_after_it_is_decoded() {
         let mut timeline = Timeline::starting(Timestamp(0), Timestamp(0));
-        timeline.place(unit(Video, 40, 40));
-        let placed = timeline.place(unit(Video, 40, 20));
+        timeline.place(TrackIndex::LEAD, unit(Video, 40, 40));
+        let placed = timeline.place(TrackIndex::LEAD, unit(Video, 40, 20));
         assert_eq!((placed.dts.0, placed.pts.0), (3601, 3601));
         assert_eq!(timeline.clamped, 1);
     }
@@ -167,13 +173,16 @@ mod tests {
         for ticks in [i64::MAX, i64::MIN, 0, i64::MAX, i64::MIN + 1] {
             for kind in [Video, Audio] {
                 let (dts, pts) = (Timestamp(ticks), Timestamp(ticks));
-                let placed = timeline.place(Unit {
-                    kind,
-                    dts,
-                    pts,
-                    keyframe: true,
-                    data: Bytes::new(),
-                });
+                let placed = timeline.place(
+                    TrackIndex::LEAD,
+                    Unit {
+                        kind,
+                        dts,
+                        pts,
+                        keyframe: true,
+                        data: Bytes::new(),
+                    },
+                );
                 assert!(placed.pts >= placed.dts);
             }
         }

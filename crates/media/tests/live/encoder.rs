@@ -3,7 +3,7 @@
 use bytes::{BufMut, Bytes, BytesMut};
 use proptest::prelude::*;
 use weir_media::{
-    codec::{AacConfig, AvcConfig},
+    codec::{AacConfig, AvcConfig, OpusConfig},
     unit::{Media, Timestamp, TrackConfig, TrackKind, Unit},
 };
 
@@ -20,6 +20,8 @@ pub(crate) struct Encoder {
     pub(crate) jitter_ms: u64,
     /// Samples per second, or no audio.
     pub(crate) audio_rate: Option<u32>,
+    /// The audio is Opus, in packets of 20 ms.
+    pub(crate) opus: bool,
     pub(crate) has_video: bool,
     pub(crate) height: u32,
     /// The encoder's clock at its start.
@@ -38,6 +40,7 @@ impl Default for Encoder {
             b_frames: false,
             jitter_ms: 0,
             audio_rate: Some(48_000),
+            opus: false,
             has_video: true,
             height: 720,
             clock_ms: 0,
@@ -103,6 +106,9 @@ impl Encoder {
         let configs = configs.map(|config| (0, Media::Config(config)));
         let units = units.into_iter().map(|(at, mut unit)| {
             unit.data = coded(*number, if unit.keyframe { 400 } else { 60 });
+            if self.opus && unit.kind == TrackKind::Audio {
+                unit.data = opus_packet(&unit.data);
+            }
             *number += 1;
             (at.max(0).unsigned_abs(), Media::Unit(unit))
         });
@@ -111,7 +117,11 @@ impl Encoder {
 
     pub(crate) fn configs(&self) -> Vec<TrackConfig> {
         let video = self.has_video.then(|| avc(self.height));
-        video.into_iter().chain(self.audio_rate.map(aac)).collect()
+        let audio = self.audio_rate.map(|rate| match self.opus {
+            true => opus(),
+            false => aac(rate),
+        });
+        video.into_iter().chain(audio).collect()
     }
 
     fn pictures(&self, from_ms: u64, to_ms: u64) -> impl Iterator<Item = (i64, Unit)> {
@@ -163,7 +173,8 @@ impl Encoder {
     }
 
     fn frames(&self, rate: u64, from_ms: u64, to_ms: u64) -> impl Iterator<Item = (i64, Unit)> {
-        let at_ms = move |n: u64| n * 1024 * 1000 / rate;
+        let samples = if self.opus { 960 } else { 1024 };
+        let at_ms = move |n: u64| n * samples * 1000 / rate;
         let first = (0..).find(|&n| at_ms(n) >= from_ms).unwrap_or(0);
         (first..)
             .take_while(move |&n| at_ms(n) < to_ms)
@@ -182,7 +193,7 @@ impl Encoder {
 }
 
 /// A length-prefixed unit with `number` in it.
-fn coded(number: u64, len: u32) -> Bytes {
+pub(crate) fn coded(number: u64, len: u32) -> Bytes {
     let mut data = BytesMut::new();
     data.put_u32(len - 4);
     data.put_u64(number);
@@ -197,6 +208,11 @@ pub(crate) fn number(data: &Bytes) -> u64 {
 
 /// H.264 Baseline of `height`, a multiple of 16.
 pub(crate) fn avc(height: u32) -> TrackConfig {
+    avc_with(height, 0x1f)
+}
+
+/// The same, of a level.
+pub(crate) fn avc_with(height: u32, level: u8) -> TrackConfig {
     let mut sps = Bits::default();
     [0, 0, 0, 0, 1].into_iter().for_each(|n| sps.exp_golomb(n)); // up to max_num_ref_frames
     sps.put(0, 1); // no gaps in frame numbers
@@ -204,7 +220,7 @@ pub(crate) fn avc(height: u32) -> TrackConfig {
     sps.exp_golomb(height / 16 - 1);
     // Frames only, direct_8x8_inference, no cropping, no VUI, stop bit.
     sps.put(0b11001, 5);
-    let sps = [&[0x67, 66, 0, 0x1f], &sps.into_bytes()[..]].concat();
+    let sps = [&[0x67, 66, 0, level], &sps.into_bytes()[..]].concat();
     TrackConfig::Avc(AvcConfig::from_parameter_sets(&sps, &[0x68, 0xee, 0x3c, 0x80]).unwrap())
 }
 
@@ -245,4 +261,18 @@ pub(crate) fn aac(sample_rate: u32) -> TrackConfig {
         sample_rate,
         channels: 2,
     })
+}
+
+/// Stereo.
+pub(crate) fn opus() -> TrackConfig {
+    let head = b"OpusHead\x01\x02\x38\x01\x80\xbb\0\0\0\0\0";
+    TrackConfig::Opus(OpusConfig::parse(Bytes::from_static(head)).unwrap())
+}
+
+/// The same bytes behind the first one of a packet of 20 ms (RFC 6716 section 3.1).
+fn opus_packet(data: &[u8]) -> Bytes {
+    const CELT_20_MS: u8 = 0xf8;
+    let mut packet = BytesMut::from(data);
+    packet[0] = CELT_20_MS;
+    packet.freeze()
 }

@@ -242,8 +242,56 @@ fn a_keyframe_interval_that_is_too_long_is_cut_and_told() {
             .iter()
             .all(|record| record.independent && !record.gap)
     );
-    let multivariant = world.live.multivariant(None).unwrap();
-    assert!(!multivariant.contains("INDEPENDENT-SEGMENTS"));
+}
+
+#[test]
+fn a_source_with_too_few_keyframes_is_listed_as_a_rung_of_its_size() {
+    let mut world = World::new(vec![rung()]);
+    let encoder = Encoder {
+        gop: 250,
+        ..Encoder::default()
+    };
+    world.schedule(0, Event::Publish);
+    let sent = encoder.run(0, 30, &mut world.number);
+    world.schedule_all(sent);
+    world.run_for(9000);
+    let before = world.live.multivariant(None).unwrap();
+    assert!(before.contains("source/index.m3u8"), "{before}");
+    assert!(!before.contains("INDEPENDENT-SEGMENTS"), "{before}");
+
+    world.run_for(20_000);
+    let after = world.live.multivariant(None).unwrap();
+    assert!(!after.contains("source/index.m3u8"), "{after}");
+    assert!(after.contains("720p/index.m3u8"), "{after}");
+    assert!(after.contains("480p/index.m3u8"), "{after}");
+    assert!(after.contains("INDEPENDENT-SEGMENTS"), "{after}");
+    // Whoever had begun with the source goes on with it.
+    let source = world.records("source");
+    assert!(source.iter().all(|record| !record.gap));
+    let made = world.records("720p");
+    let made: Vec<_> = made.iter().filter(|record| !record.gap).collect();
+    assert!(made.len() >= 4 && made.iter().all(|record| record.independent));
+}
+
+#[test]
+fn a_keyframe_that_is_missing_once_changes_no_ladder() {
+    let mut world = World::new(vec![rung()]);
+    world.schedule(0, Event::Publish);
+    let mut second = 0;
+    for (gop, seconds) in [(60, 10), (150, 5), (60, 15)] {
+        let encoder = Encoder {
+            gop,
+            ..Encoder::default()
+        };
+        let sent = encoder.run(second, second + seconds, &mut world.number);
+        world.schedule_all(sent);
+        second += seconds;
+    }
+    world.run_for(30_000);
+    assert_eq!(world.live.status().repairs.forced_cuts, 1);
+    let listed = world.live.multivariant(None).unwrap();
+    assert!(listed.contains("source/index.m3u8"), "{listed}");
+    assert!(!listed.contains("720p/"), "{listed}");
 }
 
 #[test]

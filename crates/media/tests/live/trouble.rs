@@ -1,5 +1,7 @@
 //! Encoders that leave, come back, stall and lie; transcoders that die; an origin that crashes.
 
+use std::time::Duration;
+
 use proptest::prelude::*;
 use weir_media::{
     live::{State, Warning},
@@ -8,6 +10,7 @@ use weir_media::{
 };
 
 use crate::{
+    absence,
     encoder::{self, Encoder},
     world::{Event, World, rung},
 };
@@ -20,6 +23,8 @@ enum Act {
     Away(u64),
     /// Another encoder takes over at once.
     Takeover,
+    /// The same, with so many milliseconds of media that it has brought before.
+    Switch(u64),
     KillTranscoder,
     /// The encoder loses pictures for so many milliseconds.
     Lose(u64),
@@ -37,6 +42,7 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
         4 => (1_u64..9).prop_map(Act::Run),
         2 => (0_u64..12_000).prop_map(Act::Away),
         1 => Just(Act::Takeover),
+        1 => (0_u64..4000).prop_map(Act::Switch),
         1 => Just(Act::KillTranscoder),
         1 => (50_u64..3000).prop_map(Act::Lose),
         1 => (500_u64..9000).prop_map(Act::Stall),
@@ -54,8 +60,14 @@ proptest! {
 
     /// The viewer's invariants hold at every step; these are those of the whole.
     #[test]
-    fn whatever_happens_names_and_time_stay_whole(encoder in Encoder::any(), acts in acts()) {
-        let mut world = World::new(vec![rung()]);
+    fn whatever_happens_names_and_time_stay_whole(
+        encoder in Encoder::any(),
+        acts in acts(),
+        slate_after_ms in prop::option::of(0_u64..6000),
+        echo in prop::option::of(any::<bool>()),
+    ) {
+        let mut world = absence::world(slate_after_ms.map(Duration::from_millis));
+        world.echo = echo;
         let mut second = play(&mut world, &encoder, None, 3);
         for act in acts {
             second = perform(&mut world, &encoder, act, second);
@@ -64,7 +76,7 @@ proptest! {
         world.run_for(8000);
         prop_assert!(world.ended);
 
-        for name in ["source", "480p", "audio"] {
+        for name in ["source", "source-2", "480p", "audio", "audio-2"] {
             let records = world.records(name);
             no_msn_is_left_out(&records);
             decode_time_only_goes_forwards(&records);
@@ -98,6 +110,7 @@ fn perform(world: &mut World, encoder: &Encoder, act: Act, second: u64) -> u64 {
             play(world, encoder, None, 3)
         }
         Act::Takeover => play(world, encoder, None, 3),
+        Act::Switch(ms) => switch(world, encoder, ms),
         Act::KillTranscoder => {
             world.schedule(0, Event::KillTranscoder);
             play(world, encoder, Some(second), 4)
@@ -144,6 +157,44 @@ fn perform(world: &mut World, encoder: &Encoder, act: Act, second: u64) -> u64 {
     }
 }
 
+/// Another encoder takes over that has been there for `ms`.
+fn switch(world: &mut World, encoder: &Encoder, ms: u64) -> u64 {
+    const SECONDS: u64 = 6;
+    world.schedule(0, Event::TakeOver(ms));
+    let sent = encoder.run(0, SECONDS, &mut world.number);
+    let sent = sent
+        .into_iter()
+        .map(|(at, media)| (at.saturating_sub(ms), media));
+    world.schedule_all(sent.collect());
+    world.run_for(SECONDS * 1000 - ms);
+    SECONDS
+}
+
+#[test]
+fn an_encoder_that_takes_over_leaves_no_gap() {
+    // Its first picture is older than the last one shown, or younger by as much as it takes to
+    // find out.
+    for (silent_ms, brought_ms) in [(0, 1500), (0, 40), (1000, 1900), (1000, 300)] {
+        let mut world = World::new(vec![rung()]);
+        play(&mut world, &Encoder::default(), None, 9);
+        world.run_for(silent_ms);
+        switch(&mut world, &Encoder::default(), brought_ms);
+        for name in ["source", "480p", "audio"] {
+            let records = world.records(name);
+            assert_eq!(gaps(&records), [0_u64; 0], "{name} {brought_ms}");
+            let breaks = records.iter().filter(|record| record.discontinuity);
+            assert_eq!(breaks.count(), 1, "{name}");
+        }
+        assert_eq!(world.live.status().repairs.reconnects, 0);
+    }
+    // What is longer than that is a hole.
+    let mut world = World::new(Vec::new());
+    play(&mut world, &Encoder::default(), None, 9);
+    world.run_for(2000);
+    switch(&mut world, &Encoder::default(), 0);
+    assert_eq!(gaps(&world.records("source")).len(), 1);
+}
+
 fn no_msn_is_left_out(records: &[&SegmentRecord]) {
     let mut msns: Vec<u64> = records.iter().map(|record| record.msn.0).collect();
     msns.sort_unstable();
@@ -173,6 +224,8 @@ fn no_unit_comes_twice(world: &World, name: &str) {
         .stored(name)
         .iter()
         .map(|(number, ..)| *number)
+        // The slate's come again and again.
+        .filter(|number| *number < absence::FIRST)
         .collect();
     let mut unique = numbers.clone();
     unique.sort_unstable();
@@ -180,7 +233,7 @@ fn no_unit_comes_twice(world: &World, name: &str) {
     assert_eq!(unique.len(), numbers.len(), "{name}");
 }
 
-fn all_renditions_have_the_same_segments(world: &World) {
+pub(crate) fn all_renditions_have_the_same_segments(world: &World) {
     let of = |name| {
         let mut records: Vec<_> = world
             .records(name)
@@ -191,7 +244,7 @@ fn all_renditions_have_the_same_segments(world: &World) {
         records
     };
     let source = of("source");
-    for name in ["480p", "audio"] {
+    for name in ["source-2", "480p", "audio", "audio-2"] {
         let other = of(name);
         assert!(other.is_empty() || other == source, "{name}");
     }

@@ -1,7 +1,7 @@
 //! The clock, the events in their order, and what [`Live`] asks for: a journal that reserves
 //! msns, a transcoder, viewers.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use weir_media::{
@@ -9,12 +9,15 @@ use weir_media::{
     framing::{EncoderChoice, LadderRung, RungState, VideoCodec},
     live::{Live, LiveConfig, Output, Restored, Warning},
     record::{InitRecord, SegmentRecord},
+    track::{FromTrack, TrackIndex},
     unit::{Media, Timestamp, TrackConfig, Unit},
 };
 use weir_model::{Epoch, Msn, RenditionId, WallTime};
 
 use crate::{
+    absence,
     encoder::{self, Encoder, Sent},
+    transcoder::Transcoder,
     viewer::Viewer,
 };
 
@@ -25,7 +28,10 @@ pub(crate) const BEGIN_MS: u64 = 1_795_000_000_000;
 #[derive(Clone, Debug)]
 pub(crate) enum Event {
     Publish,
+    /// Another encoder takes over with what it has brought for so many milliseconds.
+    TakeOver(u64),
     Push(Media),
+    PushTrack(FromTrack),
     Unpublish,
     End,
     Reserved(Msn),
@@ -36,6 +42,8 @@ pub(crate) enum Event {
     Shed,
     /// From the next segment on, it makes them again.
     Return,
+    /// The slate of an absence is made, or can't be.
+    Slate(u64, bool),
 }
 
 /// What a transcoder says of a rung.
@@ -57,6 +65,9 @@ pub(crate) struct World {
     pub(crate) reserve_ms: u64,
     /// How long the transcoder takes.
     pub(crate) transcode_ms: u64,
+    /// How long making a slate takes, and whether it succeeds.
+    pub(crate) slate_ms: u64,
+    pub(crate) slate_fails: bool,
     transcoders: Vec<Transcoder>,
     running: Option<usize>,
     pub(crate) journal: Journal,
@@ -67,6 +78,10 @@ pub(crate) struct World {
     /// Number of the next unit that an encoder makes.
     pub(crate) number: u64,
     pub(crate) multivariant_at_ms: Option<u64>,
+    /// What came through the tap.
+    pub(crate) tapped: Vec<(RenditionId, Media)>,
+    /// Whether the encoder sends its tracks twice, and the second ones first.
+    pub(crate) echo: Option<bool>,
 }
 
 /// What is durable.
@@ -74,6 +89,8 @@ pub(crate) struct World {
 pub(crate) struct Journal {
     pub(crate) reserved: Msn,
     pub(crate) inits: Vec<InitRecord>,
+    /// The newest of each rendition.
+    pub(crate) init_segments: BTreeMap<RenditionId, Bytes>,
     pub(crate) segments: Vec<(SegmentRecord, Bytes)>,
 }
 
@@ -91,10 +108,13 @@ pub(crate) fn rung() -> LadderRung {
 
 impl World {
     pub(crate) fn new(ladder: Vec<LadderRung>) -> Self {
-        let config = LiveConfig {
+        Self::with(LiveConfig {
             ladder,
             ..LiveConfig::default()
-        };
+        })
+    }
+
+    pub(crate) fn with(config: LiveConfig) -> Self {
         let live = Live::new(config.clone(), Epoch(1), None, WallTime(BEGIN_MS));
         let mut world = Self {
             live,
@@ -106,6 +126,8 @@ impl World {
             epoch: 1,
             reserve_ms: 5,
             transcode_ms: 120,
+            slate_ms: 600,
+            slate_fails: false,
             transcoders: Vec::new(),
             running: None,
             journal: Journal::default(),
@@ -114,6 +136,8 @@ impl World {
             sent: Vec::new(),
             number: 0,
             multivariant_at_ms: None,
+            tapped: Vec::new(),
+            echo: None,
         };
         world.serve();
         world
@@ -172,13 +196,17 @@ impl World {
         let now = WallTime(self.now_ms);
         match event {
             Event::Publish => self.live.publish(now),
+            Event::TakeOver(ms) => self.live.take_over(now, WallTime(self.now_ms - ms)),
             Event::Push(media) => {
                 if let Media::Unit(unit) = &media {
                     self.sent.push(unit.clone());
                 }
-                self.live.push(now, media);
+                self.push(now, media);
             }
+            Event::PushTrack(from_track) => self.live.push_track(now, from_track),
             Event::Unpublish => self.live.unpublish(now),
+            Event::Slate(absence, true) => self.live.slate_made(now, absence, absence::slate()),
+            Event::Slate(absence, false) => self.live.slate_failed(now, absence),
             Event::End => self.live.end(now),
             Event::Reserved(msn) => {
                 self.journal.reserved = self.journal.reserved.max(msn);
@@ -216,6 +244,19 @@ impl World {
         self.serve();
     }
 
+    fn push(&mut self, now: WallTime, media: Media) {
+        let further = self.echo.map(|first| (first, again(&media)));
+        if let Some((true, further)) = &further {
+            self.live.push_track(now, further.clone());
+            self.serve();
+        }
+        self.live.push(now, media);
+        if let Some((false, further)) = further {
+            self.serve();
+            self.live.push_track(now, further);
+        }
+    }
+
     /// Does what is asked for.
     fn serve(&mut self) {
         while let Some(output) = self.live.poll_output() {
@@ -225,18 +266,24 @@ impl World {
                 Output::Init { record, bytes } => {
                     let tracks = read::tracks(&bytes).unwrap();
                     assert_eq!(tracks.len(), 1);
+                    self.journal.init_segments.insert(record.rendition, bytes);
                     self.journal.inits.push(record);
                 }
                 Output::Segment { record, bytes } => self.keep(record, &bytes),
-                Output::TranscodeStart(rungs) => {
+                Output::TranscodeStart(job) => {
                     assert!(self.running.is_none(), "two transcoders");
                     self.running = Some(self.transcoders.len());
-                    self.transcoders.push(Transcoder::new(rungs));
+                    self.transcoders.push(Transcoder::new(job));
                 }
                 Output::Transcode { media, cut } => self.transcode(Some((media, cut))),
                 Output::TranscodeEnd => {
                     self.transcode(None);
                     self.running = None;
+                }
+                Output::Tapped { rendition, media } => self.tapped.push((rendition, media)),
+                Output::MakeSlate { absence, media } => {
+                    absence::has_a_group(&media);
+                    self.schedule(self.slate_ms, Event::Slate(absence, !self.slate_fails));
                 }
                 Output::Advanced => self.viewer.look(&self.live, self.now_ms),
                 Output::Warning(warning) => self.warnings.push(warning),
@@ -286,6 +333,11 @@ impl World {
         self.journal.segments.push((record, bytes));
     }
 
+    /// Transcoders started so far.
+    pub(crate) fn transcoders(&self) -> &[Transcoder] {
+        &self.transcoders
+    }
+
     /// Height of the pictures that each transcoder was given.
     pub(crate) fn transcoded_heights(&self) -> Vec<u32> {
         let height = |child: &Transcoder| match &child.source {
@@ -322,6 +374,7 @@ impl World {
             .collect();
         let inits = self.journal.inits.clone();
         let restored = Restored::from_records(self.journal.reserved, inits, segments);
+        let restored = restored.with_last(absence::last_stored(&self.journal));
         let now = WallTime(self.now_ms);
         self.live = Live::new(self.config.clone(), Epoch(self.epoch), Some(restored), now);
         self.viewer.epoch = self.epoch;
@@ -360,78 +413,15 @@ impl World {
     }
 }
 
-/// A child that puts pictures into display order and makes IDR pictures where it is told to.
-struct Transcoder {
-    rungs: Vec<LadderRung>,
-    source: Option<TrackConfig>,
-    alive: bool,
-    made: bool,
-    returns: bool,
-    reorder: VecDeque<(Unit, bool)>,
-}
-
-impl Transcoder {
-    fn new(rungs: Vec<LadderRung>) -> Self {
-        Self {
-            rungs,
-            source: None,
-            alive: true,
-            made: true,
-            returns: false,
-            reorder: VecDeque::new(),
-        }
-    }
-
-    fn shed(&mut self) -> Vec<(RenditionId, Answer)> {
-        self.made = false;
-        self.returns = false;
-        let at = self.reorder.front();
-        let at = at.map_or_else(Timestamp::default, |(unit, _)| unit.pts);
-        let shed = |rung: &LadderRung| (rung.id, Answer::Changed(RungState::Shed, at));
-        self.rungs.iter().map(shed).collect()
-    }
-
-    fn feed(&mut self, media: Option<(Media, bool)>) -> Vec<(RenditionId, Answer)> {
-        let depth = if media.is_some() { 4 } else { 0 };
-        let mut out = Vec::new();
-        match media {
-            Some((Media::Config(config), _)) => {
-                assert!(self.source.is_none(), "a transcoder has one source");
-                self.source = Some(config);
-                for rung in &self.rungs {
-                    let config = Media::Config(encoder::avc(rung.height));
-                    out.push((rung.id, Answer::Media(config)));
-                }
-            }
-            Some((Media::Unit(unit), cut)) => {
-                let at = self
-                    .reorder
-                    .partition_point(|(other, _)| other.pts <= unit.pts);
-                self.reorder.insert(at, (unit, cut));
-            }
-            None => {}
-        }
-        while self.reorder.len() > depth {
-            let Some((unit, cut)) = self.reorder.pop_front() else {
-                break;
-            };
-            let dts = Timestamp(unit.pts.0);
-            let returns = cut && std::mem::take(&mut self.returns);
-            self.made |= returns;
-            for rung in self.rungs.iter().filter(|_| self.made) {
-                if returns {
-                    out.push((rung.id, Answer::Changed(RungState::Made, unit.pts)));
-                }
-                let data = unit.data.clone();
-                let unit = Unit {
-                    dts,
-                    keyframe: cut,
-                    data,
-                    ..unit
-                };
-                out.push((rung.id, Answer::Media(Media::Unit(unit))));
-            }
-        }
-        out
-    }
+/// The same as a second track, of half as many lines.
+fn again(media: &Media) -> FromTrack {
+    let media = match media {
+        Media::Config(config) => Media::Config(match config.picture() {
+            Some(picture) => encoder::avc(picture.height / 32 * 16),
+            None => config.clone(),
+        }),
+        unit => unit.clone(),
+    };
+    let index = TrackIndex::new(1).unwrap();
+    FromTrack::Media { index, media }
 }

@@ -46,6 +46,11 @@ impl Rendition {
         }
     }
 
+    /// Whether any of its segments in memory is more than a GAP.
+    pub(in crate::live) fn has_media(&self) -> bool {
+        self.segments.iter().any(|segment| !segment.record.gap)
+    }
+
     /// The closed segment `msn`, or the open one.
     pub(in crate::live) fn segment(&self, msn: Msn) -> Option<&Segment> {
         if let Some(open) = self.open.as_ref().filter(|open| open.record.msn == msn) {

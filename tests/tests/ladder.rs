@@ -2,10 +2,12 @@
 
 use std::{fs, path::Path, process::Command, time::Duration};
 
+use m3u8_rs::MasterPlaylist;
 use tempfile::TempDir;
 use weir_tests::{
     Encoder, Weir, WeirOptions, built, eventually,
     playlist::{self, MediaPlaylist, Segment},
+    probe::MediaFile,
     wait::PATIENCE,
 };
 
@@ -58,6 +60,16 @@ async fn segments(weir: &Weir, id: weir_model::VideoId, rendition: &str) -> Vec<
         .segments()
 }
 
+/// Of all variants, best first.
+fn sizes(multivariant: &MasterPlaylist) -> Vec<(u64, u64)> {
+    let variants = multivariant.variants.iter();
+    variants
+        .filter(|variant| !variant.is_i_frame)
+        .filter_map(|variant| variant.resolution)
+        .map(|size| (size.width, size.height))
+        .collect()
+}
+
 #[tokio::test]
 async fn a_ladder_file_says_what_is_offered() {
     let folder = TempDir::new().unwrap();
@@ -82,15 +94,37 @@ async fn a_ladder_file_says_what_is_offered() {
     weir.wait_until_live(id, &["source", "360p", "small", "audio"], 2)
         .await;
     let multivariant = playlist::multivariant(weir.viewer(), id).await;
-    let sizes: Vec<_> = multivariant
-        .variants
-        .iter()
-        .filter(|variant| !variant.is_i_frame)
-        .filter_map(|variant| variant.resolution)
-        .map(|size| (size.width, size.height))
-        .collect();
     // The film has 720 lines: it is never made larger.
-    assert_eq!(sizes, [(1280, 720), (640, 360), (256, 144)]);
+    let expected = [(1280, 720), (640, 360), (256, 144)];
+    assert_eq!(sizes(&multivariant), expected);
+}
+
+#[tokio::test]
+async fn an_upright_source_gets_upright_rungs() {
+    let folder = TempDir::new().unwrap();
+    let ladder = "
+        [[rung]]
+        height = 720
+        bitrate_kbps = 1500
+        [[rung]]
+        height = 360
+        bitrate_kbps = 500
+    ";
+    let weir = Weir::start_with(with_ladder(&folder, ladder)).await;
+    let created = weir.create_video("upright").await;
+    let id = created.video.id;
+    // 720 pixels high, but of 540 lines: the first rung would make it larger.
+    let _encoder = Encoder::start(
+        Command::new("ffmpeg")
+            .args(["-v", "error", "-nostdin", "-re", "-f", "lavfi", "-i"])
+            .arg("testsrc2=size=540x720:rate=25:duration=60")
+            .args(["-c:v", "libx264", "-preset", "ultrafast", "-g", "50"])
+            .args(["-pix_fmt", "yuv420p", "-f", "flv"])
+            .arg(format!("{}/{}", weir.rtmp_url(), created.stream_key)),
+    );
+    weir.wait_until_live(id, &["source", "360p"], 1).await;
+    let multivariant = playlist::multivariant(weir.viewer(), id).await;
+    assert_eq!(sizes(&multivariant), [(540, 720), (360, 480)]);
 }
 
 #[tokio::test]
@@ -158,6 +192,105 @@ async fn the_best_rung_is_shed_and_returns_while_the_others_go_on() {
     }
 }
 
+/// When it becomes loud, in seconds on the media's own timeline, for each beep.
+fn beeps(media: &MediaFile) -> Vec<f64> {
+    const RATE: usize = 48_000;
+    let dated = "aresample=48000:async=1:min_hard_comp=0.001:first_pts=0";
+    let decoded = Command::new("ffmpeg")
+        .args(["-v", "error", "-nostdin", "-copyts", "-i"])
+        .arg(media.path())
+        .args(["-af", dated, "-ac", "1", "-f", "f32le", "-"])
+        .output()
+        .expect("ffmpeg runs");
+    let samples: Vec<f32> = decoded
+        .stdout
+        .chunks_exact(4)
+        .map(|bytes| f32::from_le_bytes(bytes.try_into().expect("four bytes")))
+        .collect();
+    let mut quiet_until = 0;
+    let mut beeps = Vec::new();
+    for (at, sample) in samples.iter().enumerate() {
+        if sample.abs() > 0.2 {
+            if at >= quiet_until {
+                beeps.push(at as f64 / RATE as f64);
+            }
+            quiet_until = at + RATE / 4;
+        }
+    }
+    beeps
+}
+
+/// Pushes Opus, of which AAC is made; both beep once a second at the same times.
+#[tokio::test]
+async fn opus_comes_as_aac_too_and_in_step() {
+    let folder = TempDir::new().unwrap();
+    let ladder = "
+        [[sound]]
+        codec = \"aac\"
+        bitrate_kbps = 96
+    ";
+    let weir = Weir::start_with(with_ladder(&folder, ladder)).await;
+    let created = weir.create_video("sound").await;
+    let id = created.video.id;
+    let beep = "aevalsrc='0.5*lt(mod(t,1),0.1)*sin(2*PI*1000*t)':s=48000";
+    let _encoder = Encoder::start(
+        Command::new(built::ffmpeg_9())
+            .args(["-hide_banner", "-nostdin", "-loglevel", "warning", "-re"])
+            .args(["-f", "lavfi", "-i", "testsrc2=size=320x180:rate=25"])
+            .args(["-re", "-f", "lavfi", "-i", beep])
+            .args(["-c:v", "libx264", "-preset", "ultrafast", "-g", "50"])
+            .args(["-c:a", "libopus", "-t", "60", "-f", "flv"])
+            .arg(format!("{}/{}", weir.rtmp_url(), created.stream_key)),
+    );
+    weir.wait_until_live(id, &["source", "audio", "audio-aac"], 3)
+        .await;
+    let multivariant = playlist::multivariant(weir.viewer(), id).await;
+    let codecs = |wanted: &str| {
+        let mut listed = multivariant.variants.iter();
+        listed.any(|variant| {
+            variant
+                .codecs
+                .as_deref()
+                .is_some_and(|c| c.contains(wanted))
+        })
+    };
+    assert!(codecs("Opus") && codecs("mp4a.40.2"));
+
+    let made = segments(&weir, id, "audio-aac").await;
+    let passed_on = segments(&weir, id, "audio").await;
+    let has = |of: &[Segment], msn| of.iter().any(|s| s.msn == msn && !s.gap);
+    let both = made.iter().map(|segment| segment.msn);
+    let both: Vec<u64> = both
+        .filter(|msn| has(&made, *msn) && has(&passed_on, *msn))
+        .collect();
+    assert!(both.len() >= 2, "{made:?} {passed_on:?}");
+    let mut heard = Vec::new();
+    for rendition in ["audio", "audio-aac"] {
+        let mut media = Vec::new();
+        for segment in segments(&weir, id, rendition).await {
+            if both.contains(&segment.msn) {
+                let body = weir.viewer().body(&segment.path).await;
+                media.push((segment, body));
+            }
+        }
+        let joined = playlist::join(weir.viewer(), &media).await;
+        heard.push(beeps(&MediaFile::new("audio.mp4", &joined)));
+    }
+    let [passed_on, made] = &heard[..] else {
+        unreachable!()
+    };
+    // One at the very start or end may be cut.
+    let matching = made.iter().filter(|at| {
+        let nearest = passed_on.iter().map(|other| (other - **at).abs());
+        nearest.fold(f64::MAX, f64::min) < 0.01
+    });
+    let matching = matching.count();
+    assert!(
+        matching >= 3 && matching + 1 >= made.len(),
+        "{passed_on:?} {made:?}"
+    );
+}
+
 #[test]
 fn a_ladder_that_cannot_be_made_is_refused_at_the_start() {
     let folder = TempDir::new().unwrap();
@@ -169,6 +302,8 @@ fn a_ladder_that_cannot_be_made_is_refused_at_the_start() {
                 "--operator",
                 "127.0.0.1:0",
                 "--srt",
+                "127.0.0.1:0",
+                "--webrtc",
                 "127.0.0.1:0",
                 "--data",
             ])
@@ -188,6 +323,8 @@ fn a_ladder_that_cannot_be_made_is_refused_at_the_start() {
     check(&rung("preset = \"veryvast\""), &["480p", "libx264"]);
     check(&rung("crf = 20"), &["ladder.toml", "crf"]);
     check("", &["ladder.toml", "0 rungs"]);
+    let sound = "[[sound]]\ncodec = \"opus\"\nbitrate_kbps = 9000\n";
+    check(sound, &["ladder.toml", "Opus", "9000"]);
     if !Path::new("/dev/nvidiactl").exists() {
         check(
             &rung("encoder = \"h264_nvenc\""),

@@ -80,6 +80,7 @@ impl Source {
         };
         let job = LadderJob {
             renditions: RUNGS.iter().map(rung).collect::<Result<_>>()?,
+            sound: Vec::new(),
             live: false,
         };
         let config = Frame::Config {

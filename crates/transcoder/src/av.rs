@@ -1,13 +1,26 @@
 //! Decoding, scaling and encoding through libav. No other module names a type of ffmpeg's.
+//!
+//! - [`decode`], [`scale`], [`encode`]: pictures from units and to units
+//! - [`settings`]: what encoders of pictures are told
+//! - [`still`]: single pictures, from files and as plain samples
+//! - [`listen`], [`sound`]: samples from units and to units
+//! - [`ffi`]: the few fields that ffmpeg-next has no words for
 
 mod decode;
 mod encode;
+mod ffi;
+mod listen;
 mod scale;
 mod settings;
+mod sound;
+mod still;
 
 pub(crate) use decode::{Decoder, Picture, PictureFormat};
-pub(crate) use encode::{Encoder, EncoderOptions};
+pub(crate) use encode::{Encoder, EncoderOptions, StillCodec};
+pub(crate) use listen::{Resampler, Sound, SoundDecoder, SoundFormat};
 pub(crate) use settings::{candidates, needs};
+pub(crate) use sound::SoundEncoder;
+pub(crate) use still::Samples;
 
 use std::num::NonZero;
 

@@ -5,12 +5,12 @@ use thiserror::Error;
 use tracing::debug;
 use weir_media::{
     codec::FrameRate,
-    framing::{EncoderChoice, LadderJob, LadderRung},
+    framing::{EncoderChoice, LadderJob, LadderRung, SoundRung},
 };
 use weir_model::RenditionId;
 
 use crate::{
-    av::{AvError, Encoder, EncoderOptions, PictureFormat, candidates, needs},
+    av::{AvError, Encoder, EncoderOptions, PictureFormat, SoundEncoder, candidates, needs},
     size::{RungSize, SourceSize},
 };
 
@@ -26,14 +26,32 @@ pub struct OpenEncoderError {
     pub cause: AvError,
 }
 
-/// A rung that cannot be made on this machine.
+/// No encoder for an audio rung.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
-#[error("the ladder's rung {rendition} cannot be made: {cause}")]
-pub struct ImpossibleRung {
+#[error("the ladder's rung {rendition} cannot be made: {encoder} cannot be opened here ({cause})")]
+pub struct OpenSoundError {
     /// The rung.
     pub rendition: RenditionId,
-    /// Why.
-    pub cause: OpenEncoderError,
+    /// What libav calls the encoder.
+    pub encoder: &'static str,
+    /// What libav said.
+    pub cause: AvError,
+}
+
+/// A rung that cannot be made on this machine.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum ImpossibleRung {
+    /// One of video.
+    #[error("the ladder's rung {rendition} cannot be made: {cause}")]
+    Video {
+        /// The rung.
+        rendition: RenditionId,
+        /// Why.
+        cause: OpenEncoderError,
+    },
+    /// One of audio.
+    #[error(transparent)]
+    Sound(#[from] OpenSoundError),
 }
 
 /// Opens an encoder for a rung. Answers which it is, too.
@@ -73,11 +91,17 @@ pub(crate) fn open(
     Err(refused.expect("every codec has an encoder"))
 }
 
-/// Opens the encoder of every rung once. Answers which they are.
+/// Opens the encoder of every rung once. Answers by which encoder each is made.
 ///
 /// # Errors
 /// [`ImpossibleRung`], the first one.
-pub fn check(job: &LadderJob) -> Result<Vec<(RenditionId, EncoderChoice)>, ImpossibleRung> {
+pub fn check(job: &LadderJob) -> Result<Vec<(RenditionId, &'static str)>, ImpossibleRung> {
+    let video = job.renditions.iter().map(check_video);
+    let sound = job.sound.iter().map(check_sound);
+    video.chain(sound).collect()
+}
+
+fn check_video(rung: &LadderRung) -> Result<(RenditionId, &'static str), ImpossibleRung> {
     const SIZE: RungSize = RungSize {
         width: 320,
         height: 180,
@@ -91,15 +115,25 @@ pub fn check(job: &LadderJob) -> Result<Vec<(RenditionId, EncoderChoice)>, Impos
         height: SIZE.height,
         pixel_aspect: (1, 1),
     });
-    let checked = job.renditions.iter().map(|rung| {
-        let opened = open(rung, source, SIZE, rung.bitrate_kbps, RATE);
-        match opened {
-            Ok((encoder, _)) => Ok((rung.id, encoder)),
-            Err(cause) => Err(ImpossibleRung {
-                rendition: rung.id,
-                cause,
-            }),
-        }
-    });
-    checked.collect()
+    match open(rung, source, SIZE, rung.bitrate_kbps, RATE) {
+        Ok((encoder, _)) => Ok((rung.id, encoder.name())),
+        Err(cause) => Err(ImpossibleRung::Video {
+            rendition: rung.id,
+            cause,
+        }),
+    }
+}
+
+fn check_sound(rung: &SoundRung) -> Result<(RenditionId, &'static str), ImpossibleRung> {
+    const RATE: u32 = 48_000;
+    const STEREO: u8 = 2;
+    let encoder = SoundEncoder::name(rung.codec);
+    match SoundEncoder::open(rung.codec, RATE, STEREO, rung.bitrate_kbps) {
+        Ok(_) => Ok((rung.id, encoder)),
+        Err(cause) => Err(ImpossibleRung::Sound(OpenSoundError {
+            rendition: rung.id,
+            encoder,
+            cause,
+        })),
+    }
 }

@@ -3,34 +3,46 @@
 //! - [`source`]: the decoder and what it decodes
 //! - [`rung`]: a scaler and an encoder
 //! - [`queues`]: what waits between them
+//! - [`sound`], [`sound_rung`]: the same for audio
 //!
-//! The decoder has a thread, and so has each rung: they scale and encode side by side.
+//! The decoder has a thread, and so has each rung: they scale and encode side by side. Sound has
+//! another one for all that is made of it.
 
 mod queues;
 mod rung;
+mod sound;
+mod sound_rung;
 mod source;
 
 use std::{
     collections::BTreeSet,
     io,
-    sync::{Arc, mpsc::SyncSender},
+    sync::{
+        Arc,
+        mpsc::{self, SyncSender},
+    },
     thread,
 };
 
 use thiserror::Error;
 use tracing::{info, warn};
 use weir_media::{
-    framing::{Frame, LadderJob},
-    unit::{Timestamp, TrackConfig, TrackKind, Unit},
+    framing::{Frame, LadderJob, LadderRung},
+    unit::{TIMESCALE, Timestamp, TrackConfig, TrackKind, Unit},
 };
 use weir_model::RenditionId;
 
 use self::{
     queues::{Decoded, Input, Queues},
     rung::Rung,
+    sound::{SoundDecoding, SoundInput},
     source::Source,
 };
-use crate::{av::AvError, bitstream::InvalidStream, choose::OpenEncoderError};
+use crate::{
+    av::AvError,
+    bitstream::InvalidStream,
+    choose::{OpenEncoderError, OpenSoundError},
+};
 
 /// What ends a ladder. Damaged units don't: they are skipped.
 #[derive(Debug, Error)]
@@ -49,7 +61,10 @@ pub enum LadderError {
         /// What is wrong.
         cause: OpenEncoderError,
     },
-    /// The encoder failed on a picture.
+    /// The encoder or the resampler refused an audio rung.
+    #[error(transparent)]
+    OpenSound(OpenSoundError),
+    /// The encoder failed on a picture or on samples.
     #[error("cannot encode {rendition}: {cause}")]
     Encode {
         /// The rung.
@@ -74,47 +89,56 @@ pub type Output = SyncSender<Result<Frame, LadderError>>;
 /// has use for it, with its PTS, and as an IDR picture exactly where the source has one or asks
 /// for one.
 pub struct LiveLadder {
-    queues: Arc<Queues>,
+    /// Of the video, if anything is made of it.
+    queues: Option<Arc<Queues>>,
+    /// To the audio's decoder, if anything is made of it.
+    sound: Option<SyncSender<SoundInput>>,
 }
 
 impl LiveLadder {
-    /// Starts the threads of a ladder, which waits for its source's configuration. When the
+    /// Starts the threads of a ladder, which waits for its source's configurations. When the
     /// output is full, the ladder waits.
     ///
     /// # Errors
     /// [`LadderError::Thread`].
     pub fn start(job: LadderJob, output: Output) -> Result<Self, LadderError> {
-        let queues = Arc::new(Queues::new(job.renditions.len(), job.live));
-        let ladder = Self {
-            queues: queues.clone(),
+        let mut ladder = Self {
+            queues: None,
+            sound: None,
         };
-        for (index, rung) in job.renditions.into_iter().enumerate() {
-            let name = rung.id.to_string();
-            let to_rung = output.clone();
-            start(name, &queues, &output, move |queues| {
-                // Made here: a scaler stays on its thread.
-                Rung::new(rung, to_rung).run(index, queues)
-            })?;
+        if !job.renditions.is_empty() {
+            let queues = Arc::new(Queues::new(job.renditions.len(), job.live));
+            ladder.queues = Some(queues.clone());
+            start_video(job.renditions, &queues, &output)?;
         }
-        let to_decoder = output.clone();
-        start("decode".to_owned(), &queues, &output, move |queues| {
-            Decoding::new(queues, to_decoder).run()
-        })?;
+        if !job.sound.is_empty() {
+            let (sender, input) = mpsc::sync_channel(sound::QUEUE);
+            let decoding = SoundDecoding::new(job.sound, output.clone());
+            let queues = ladder.queues.clone();
+            start("sound".to_owned(), queues, &output, move || {
+                decoding.run(input)
+            })?;
+            ladder.sound = Some(sender);
+        }
         Ok(ladder)
     }
 
-    /// The source begins, or goes on coded differently.
+    /// A track of the source begins, or goes on coded differently.
     pub fn configure(&self, config: TrackConfig) {
-        if config.kind() == TrackKind::Video {
-            self.queues.put_config(config);
+        match (config.kind(), &self.queues, &self.sound) {
+            (TrackKind::Video, Some(queues), _) => queues.put_config(config),
+            (TrackKind::Audio, _, Some(sound)) => give(sound, SoundInput::Config(config)),
+            _ => {}
         }
     }
 
-    /// Takes a unit of the source; sound is passed over. It waits while more than 2 s of media
-    /// wait for the decoder. Only a ladder that is not live waits for longer than a moment.
+    /// Takes a unit of the source. It waits while more than 2 s of video wait for the decoder.
+    /// Only a ladder that is not live waits for longer than a moment.
     pub fn push(&self, unit: Unit, cut: bool) {
-        if unit.kind == TrackKind::Video {
-            self.queues.put_unit(unit, cut);
+        match (unit.kind, &self.queues, &self.sound) {
+            (TrackKind::Video, Some(queues), _) => queues.put_unit(unit, cut),
+            (TrackKind::Audio, _, Some(sound)) => give(sound, SoundInput::Unit(unit)),
+            _ => {}
         }
     }
 
@@ -122,23 +146,56 @@ impl LiveLadder {
     pub fn finish(self) {}
 }
 
+/// One that takes nothing any more has said why.
+fn give(sound: &SyncSender<SoundInput>, input: SoundInput) {
+    let _ = sound.send(input);
+}
+
 impl Drop for LiveLadder {
     fn drop(&mut self) {
-        self.queues.close();
+        if let Some(queues) = &self.queues {
+            queues.close();
+        }
     }
 }
 
-/// Runs a part of the ladder until it ends or fails.
-fn start(
-    name: String,
+/// A thread for the decoder and one for each rung.
+fn start_video(
+    rungs: Vec<LadderRung>,
     queues: &Arc<Queues>,
     output: &Output,
-    part: impl FnOnce(&Queues) -> Result<(), Stopped> + Send + 'static,
+) -> Result<(), LadderError> {
+    for (index, rung) in rungs.into_iter().enumerate() {
+        let name = rung.id.to_string();
+        let (work, to_rung) = (queues.clone(), output.clone());
+        start(name, Some(queues.clone()), output, move || {
+            // Made here: a scaler stays on its thread.
+            Rung::new(rung, to_rung).run(index, &work)
+        })?;
+    }
+    let (input, to_decoder) = (queues.clone(), output.clone());
+    start(
+        "decode".to_owned(),
+        Some(queues.clone()),
+        output,
+        move || Decoding::new(&input, to_decoder).run(),
+    )?;
+    Ok(())
+}
+
+/// Runs a part of the ladder until it ends or fails, which then ends the others.
+fn start(
+    name: String,
+    others: Option<Arc<Queues>>,
+    output: &Output,
+    part: impl FnOnce() -> Result<(), Stopped> + Send + 'static,
 ) -> io::Result<()> {
-    let (queues, output) = (queues.clone(), output.clone());
+    let output = output.clone();
     let run = move || {
-        if let Err(stopped) = part(&queues) {
-            queues.abandon();
+        if let Err(stopped) = part() {
+            if let Some(others) = others {
+                others.abandon();
+            }
             if let Stopped::Broken(error) = stopped {
                 // If nobody listens, nobody needs to know.
                 let _ = output.send(Err(error));
@@ -174,6 +231,34 @@ struct Decoding<'a> {
     /// PTS of pictures to be coded as IDR, which the decoder has yet to give back.
     forced: BTreeSet<Timestamp>,
     last_pts: Option<Timestamp>,
+    barren: Barren,
+}
+
+/// Units that no picture came of.
+#[derive(Default)]
+struct Barren {
+    since: Option<Timestamp>,
+    units: usize,
+    told: Option<Timestamp>,
+}
+
+impl Barren {
+    /// A decoder holds back fewer than so many, and then something is wrong.
+    const MANY: usize = 24;
+
+    /// Takes note of a unit. Answers since when nothing has been decoded if that is to be told:
+    /// after a second, and each second again.
+    fn note(&mut self, unit: &Unit) -> Option<Timestamp> {
+        let since = *self.since.get_or_insert(unit.dts);
+        self.units += 1;
+        let told = self.told.unwrap_or(since);
+        let due = unit.dts.0.saturating_sub(told.0) >= i64::from(TIMESCALE);
+        if self.units < Self::MANY || !due {
+            return None;
+        }
+        self.told = Some(unit.dts);
+        Some(since)
+    }
 }
 
 impl<'a> Decoding<'a> {
@@ -185,6 +270,7 @@ impl<'a> Decoding<'a> {
             source: None,
             forced: BTreeSet::new(),
             last_pts: None,
+            barren: Barren::default(),
         }
     }
 
@@ -212,6 +298,7 @@ impl<'a> Decoding<'a> {
         if self.queues.is_idle() {
             // Decoding begins anew when a rung returns, with a keyframe.
             self.source = None;
+            self.barren = Barren::default();
             return emit(&self.output, Frame::Idle);
         }
         let source = match (&mut self.source, &self.config) {
@@ -234,8 +321,17 @@ impl<'a> Decoding<'a> {
                 self.forced.pop_first();
             }
         }
-        self.hand_out_decoded();
-        Ok(())
+        if self.hand_out_decoded() {
+            self.barren = Barren::default();
+            return Ok(());
+        }
+        match self.barren.note(unit) {
+            Some(since) => {
+                warn!(since = since.0, "the source cannot be decoded");
+                emit(&self.output, Frame::Undecodable { since })
+            }
+            None => Ok(()),
+        }
     }
 
     fn drain(&mut self) {
@@ -246,11 +342,14 @@ impl<'a> Decoding<'a> {
         }
     }
 
-    fn hand_out_decoded(&mut self) {
+    /// Answers whether there was anything.
+    fn hand_out_decoded(&mut self) -> bool {
         let Some(source) = &mut self.source else {
-            return;
+            return false;
         };
+        let mut any = false;
         while let Some((picture, frame_rate)) = source.next_picture() {
+            any = true;
             let Some(pts) = picture.pts() else { continue };
             if self.last_pts.is_some_and(|last| pts <= last) {
                 warn!(pts = pts.0, "picture out of order skipped");
@@ -267,5 +366,6 @@ impl<'a> Decoding<'a> {
                 frame_rate,
             });
         }
+        any
     }
 }

@@ -3,6 +3,7 @@
 //!
 //! - [`pipe`]: the child's conversation with the origin over [`weir_media::framing`]
 //! - [`ladder`]: units of `source` in, configurations and units of every rung out
+//! - [`slate`]: what is shown while the source is away
 //! - [`choose`]: which encoder makes a rung, and whether this machine has it
 //! - [`size`]: how large a rung's pictures are
 //! - `overload`: which rungs are left out when time does not suffice
@@ -20,5 +21,6 @@ mod pace;
 pub mod pipe;
 mod rate;
 pub mod size;
+pub mod slate;
 
 pub use av::{AvError, quiet_libav};

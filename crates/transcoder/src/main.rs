@@ -21,6 +21,9 @@ struct Arguments {
 enum Command {
     /// Read a live source from stdin and write its renditions to stdout, both as frames
     Live,
+    /// Read the last pictures of a source from stdin and write a loop to show in its place to
+    /// stdout, both as frames
+    Slate,
     /// Read a job (JSON) from stdin, open its encoders once, and say which they are
     Check,
 }
@@ -36,6 +39,9 @@ fn main() -> anyhow::Result<()> {
         Command::Live => {
             weir_transcoder::pipe::live(std::io::stdin(), std::io::stdout().lock())?;
         }
+        Command::Slate => {
+            weir_transcoder::pipe::slate(std::io::stdin(), std::io::stdout().lock())?;
+        }
         Command::Check => check()?,
     }
     Ok(())
@@ -47,7 +53,7 @@ fn check() -> anyhow::Result<()> {
     let job: LadderJob = serde_json::from_slice(&job).context("the job cannot be read")?;
     let mut out = std::io::stdout().lock();
     for (rendition, encoder) in weir_transcoder::choose::check(&job)? {
-        writeln!(out, "{rendition} {}", encoder.name())?;
+        writeln!(out, "{rendition} {encoder}")?;
     }
     Ok(())
 }

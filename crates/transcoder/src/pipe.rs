@@ -5,7 +5,7 @@
 //! then the reading.
 
 use std::{
-    io::{Read, Write},
+    io::{self, Read, Write},
     sync::mpsc,
     thread,
 };
@@ -14,7 +14,10 @@ use thiserror::Error;
 use tracing::{info, warn};
 use weir_media::framing::{Decoder, Frame, FrameTooLong, InvalidFrame, encode};
 
-use crate::ladder::{LadderError, LiveLadder, Output};
+use crate::{
+    ladder::{LadderError, LiveLadder, Output},
+    slate::{Slate, SlateError},
+};
 
 /// Frames that may wait to be written.
 const UNWRITTEN: usize = 64;
@@ -24,10 +27,10 @@ const UNWRITTEN: usize = 64;
 pub enum PipeError {
     /// Reading failed.
     #[error("cannot read from the origin: {0}")]
-    Read(#[source] std::io::Error),
+    Read(#[source] io::Error),
     /// Writing failed; most likely the origin is gone.
     #[error("cannot write to the origin: {0}")]
-    Write(#[source] std::io::Error),
+    Write(#[source] io::Error),
     /// What was read is no frame.
     #[error(transparent)]
     Frame(#[from] InvalidFrame),
@@ -40,6 +43,9 @@ pub enum PipeError {
     /// The ladder broke.
     #[error(transparent)]
     Ladder(#[from] LadderError),
+    /// There is no slate.
+    #[error(transparent)]
+    Slate(#[from] SlateError),
 }
 
 /// Runs a live ladder until `input` ends or says so. Every unit is flushed as soon as it is
@@ -78,35 +84,89 @@ fn send(output: &mut impl Write, frame: &Frame) -> Result<(), PipeError> {
         .map_err(PipeError::Write)
 }
 
-fn read(mut input: impl Read, made: Output) -> Result<(), PipeError> {
-    let mut decoder = Decoder::default();
-    let mut buffer = vec![0; 64 << 10];
+fn read(input: impl Read, made: Output) -> Result<(), PipeError> {
+    let mut frames = Frames::of(input);
     // Until the job comes, what it makes has nowhere else to go.
     let mut made = Some(made);
     let mut ladder = None;
-    loop {
-        while let Some(frame) = decoder.next_frame()? {
-            match (frame, &ladder, made.take()) {
-                (Frame::End, ..) => return Ok(()),
-                (Frame::Job(job), None, Some(made)) => {
-                    info!(rungs = job.renditions.len(), live = job.live, "job taken");
-                    ladder = Some(LiveLadder::start(job, made)?);
-                }
-                (Frame::Config { config, .. }, Some(ladder), _) => ladder.configure(config),
-                (Frame::Unit { cut, unit, .. }, Some(ladder), _) => ladder.push(unit, cut),
-                _ => return Err(PipeError::Job),
+    while let Some(frame) = frames.next()? {
+        match (frame, &ladder, made.take()) {
+            (Frame::End, ..) => return Ok(()),
+            (Frame::Job(job), None, Some(made)) => {
+                info!(
+                    rungs = job.renditions.len(),
+                    sound = job.sound.len(),
+                    live = job.live,
+                    "job taken"
+                );
+                ladder = Some(LiveLadder::start(job, made)?);
             }
+            (Frame::Config { config, .. }, Some(ladder), _) => ladder.configure(config),
+            (Frame::Unit { cut, unit, .. }, Some(ladder), _) => ladder.push(unit, cut),
+            _ => return Err(PipeError::Job),
         }
-        let read = match input.read(&mut buffer) {
-            Ok(0) => break,
-            Ok(read) => read,
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(PipeError::Read(error)),
-        };
-        decoder.feed(&buffer[..read]);
-    }
-    if decoder.is_mid_frame() {
-        warn!("input ended within a frame");
     }
     Ok(())
+}
+
+/// Reads a [`SlateJob`](weir_media::framing::SlateJob) and what it is about until `input` ends or
+/// says so, then writes the slate; the last frame is [`Frame::End`].
+///
+/// # Errors
+/// [`PipeError`].
+pub fn slate(input: impl Read, mut output: impl Write) -> Result<(), PipeError> {
+    let mut frames = Frames::of(input);
+    let mut slate = match frames.next()? {
+        Some(Frame::Slate(job)) => Slate::new(job),
+        _ => return Err(PipeError::Job),
+    };
+    while let Some(frame) = frames.next()? {
+        match frame {
+            Frame::Config { config, .. } => slate.configure(config),
+            Frame::Unit { unit, .. } => slate.push(&unit),
+            Frame::End => break,
+            _ => return Err(PipeError::Job),
+        }
+    }
+    for frame in slate.make()? {
+        send(&mut output, &frame)?;
+    }
+    send(&mut output, &Frame::End)
+}
+
+/// The frames that a pipe brings.
+struct Frames<R> {
+    input: R,
+    decoder: Decoder,
+    buffer: Vec<u8>,
+}
+
+impl<R: Read> Frames<R> {
+    fn of(input: R) -> Self {
+        Self {
+            input,
+            decoder: Decoder::default(),
+            buffer: vec![0; 64 << 10],
+        }
+    }
+
+    /// The next one, or `None` when the pipe has been closed.
+    fn next(&mut self) -> Result<Option<Frame>, PipeError> {
+        loop {
+            if let Some(frame) = self.decoder.next_frame()? {
+                return Ok(Some(frame));
+            }
+            let read = match self.input.read(&mut self.buffer) {
+                Ok(0) => break,
+                Ok(read) => read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(PipeError::Read(error)),
+            };
+            self.decoder.feed(&self.buffer[..read]);
+        }
+        if self.decoder.is_mid_frame() {
+            warn!("input ended within a frame");
+        }
+        Ok(None)
+    }
 }

@@ -21,25 +21,39 @@ pub struct RungSize {
 }
 
 /// Beyond every level of H.264; an absurd pixel aspect would lead there.
-const MAX_WIDTH: u64 = 8192;
+const LONGEST_SIDE: u64 = 8192;
 
-/// The size of a rung that asks for `height` lines. It never has more lines than the source, and
-/// keeps the picture's shape.
-pub fn rung_size(source: SourceSize, height: u32) -> RungSize {
-    let height = (height.min(source.height) & !1).max(2);
+/// The size of a rung that asks for so many lines. They are counted across the shorter side, as
+/// people do who call a picture of 1080 by 1920 one of 1080p. It never has more lines than the
+/// source, and keeps the picture's shape.
+pub fn rung_size(source: SourceSize, lines: u32) -> RungSize {
     let (horizontal, vertical) = match source.pixel_aspect {
         (0, _) | (_, 0) => (1, 1),
         aspect => aspect,
     };
-    let wide = u128::from(height) * u128::from(source.width) * u128::from(horizontal);
+    // Both sides as they are shown, in the same unit.
+    let wide = u128::from(source.width.max(1)) * u128::from(horizontal);
     let high = u128::from(source.height.max(1)) * u128::from(vertical);
-    let half_width = (wide + high) / (2 * high);
-    let width = u64::try_from(half_width * 2)
-        .unwrap_or(u64::MAX)
-        .clamp(2, MAX_WIDTH);
-    RungSize {
-        width: width as u32,
-        height,
+    let (short, long) = (wide.min(high), wide.max(high));
+    let source_lines = short / u128::from(vertical);
+    let lines = u128::from(lines).min(source_lines) / 2 * 2;
+    let lines = lines.max(2);
+    let half_long = (lines * long + short) / (2 * short);
+    let side = |length: u128| {
+        u64::try_from(length)
+            .unwrap_or(u64::MAX)
+            .clamp(2, LONGEST_SIDE)
+    };
+    let (short, long) = (side(lines) as u32, side(half_long * 2) as u32);
+    match wide < high {
+        true => RungSize {
+            width: short,
+            height: long,
+        },
+        false => RungSize {
+            width: long,
+            height: short,
+        },
     }
 }
 
@@ -61,7 +75,11 @@ mod tests {
         check((1920, 1080), (1, 1), 480, (854, 480));
         check((1280, 720), (0, 1), 480, (854, 480));
         check((640, 360), (1, 1), 480, (640, 360));
-        check((1080, 1920), (1, 1), 480, (270, 480));
+        check((1080, 1920), (1, 1), 720, (720, 1280));
+        check((1080, 1920), (1, 1), 480, (480, 854));
+        check((1080, 1920), (1, 1), 1440, (1080, 1920));
+        check((1000, 1000), (1, 1), 480, (480, 480));
+        check((960, 1920), (2, 1), 480, (480, 480));
         check((1440, 1080), (4, 3), 480, (854, 480)); // HDV
         check((720, 576), (16, 11), 480, (872, 480)); // PAL, wide
         check((639, 359), (1, 1), 480, (638, 358));

@@ -18,7 +18,8 @@ use tokio::{
 use tracing::info;
 use weir_media::{
     framing::{self, Decoder, Frame, FrameTooLong, InvalidFrame, LadderJob},
-    unit::Media,
+    live::{AUDIO, SOURCE},
+    unit::{Media, TrackKind},
 };
 use weir_model::{RenditionId, VideoId};
 
@@ -152,18 +153,24 @@ async fn feed(
     queue: &Queue,
     unanswered: &Unanswered,
 ) -> Result<(), Ended> {
-    let source: RenditionId = "source".parse().map_err(InvalidFrame::Rendition)?;
+    let name = |kind| match kind {
+        TrackKind::Video => SOURCE,
+        TrackKind::Audio => AUDIO,
+    };
+    let rendition = |kind| -> Result<RenditionId, Ended> {
+        Ok(name(kind).parse().map_err(InvalidFrame::Rendition)?)
+    };
     stdin
         .write_all(&framing::encode(&Frame::Job(job.clone()))?)
         .await?;
     while let Some(item) = queue.pop().await {
         let frame = match item {
             Item::Config(config) => Frame::Config {
-                rendition: source,
+                rendition: rendition(config.kind())?,
                 config,
             },
             Item::Unit(unit, cut) => Frame::Unit {
-                rendition: source,
+                rendition: rendition(unit.kind)?,
                 cut,
                 unit,
             },
@@ -203,7 +210,10 @@ async fn listen(
                     at,
                 } => output.rung(rendition, state, at),
                 Frame::Idle => {}
-                Frame::End | Frame::Job(_) => return Err(Ended::Left),
+                Frame::Undecodable { .. } => output.undecodable(),
+                Frame::End | Frame::Job(_) | Frame::Slate(_) | Frame::Again { .. } => {
+                    return Err(Ended::Left);
+                }
             }
         }
     }

@@ -15,6 +15,10 @@
 //! [[rung]]
 //! height = 360
 //! bitrate_kbps = 700
+//!
+//! [[sound]]
+//! codec = "aac"             # or "opus"
+//! bitrate_kbps = 128
 //! ```
 
 use std::{
@@ -28,10 +32,12 @@ use std::{
 use serde::Deserialize;
 use thiserror::Error;
 use tokio::{io::AsyncWriteExt, process::Command};
-pub use weir_media::framing::LadderRung;
 use weir_media::{
-    framing::{EncoderChoice, LadderJob, RUNG_BITRATES, RUNG_HEIGHTS, VideoCodec},
-    live::{AUDIO, SOURCE},
+    framing::{
+        AudioCodec, EncoderChoice, LadderJob, LadderRung, RUNG_BITRATES, RUNG_HEIGHTS,
+        SOUND_BITRATES, SoundRung, VideoCodec,
+    },
+    track,
 };
 use weir_model::RenditionId;
 
@@ -43,6 +49,25 @@ const MAX_RUNGS: usize = 16;
 const MAX_PRESET: usize = 32;
 /// How long opening all encoders may take.
 const CHECK: Duration = Duration::from_secs(20);
+
+/// What a transcoder is to make of every source.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ladder {
+    /// Of video, best first.
+    pub renditions: Vec<LadderRung>,
+    /// Of audio, one in each codec at most.
+    pub sound: Vec<SoundRung>,
+}
+
+impl Ladder {
+    /// What is offered unless another one is asked for.
+    pub fn standard() -> Self {
+        Self {
+            renditions: LadderRung::standard(),
+            sound: SoundRung::standard(),
+        }
+    }
+}
 
 /// A ladder file that cannot be used.
 #[derive(Debug, Error)]
@@ -111,6 +136,17 @@ pub enum InvalidLadder {
         /// The preset.
         preset: String,
     },
+    /// A bitrate beyond what audio has use for.
+    #[error("{codec:?}: a bitrate is {} to {} kbit/s, not {kbps}", SOUND_BITRATES.start(), SOUND_BITRATES.end())]
+    SoundBitrate {
+        /// In which codec.
+        codec: AudioCodec,
+        /// In kbit/s.
+        kbps: u32,
+    },
+    /// Players choose audio by its codec alone.
+    #[error("two audio renditions in {0:?}")]
+    SoundTwice(AudioCodec),
     /// A name that no rendition can have, or that another one has.
     #[error("{0:?} is no name for a rung, or the name of two renditions")]
     Name(String),
@@ -145,6 +181,8 @@ struct LadderFile {
     preset: Option<String>,
     #[serde(default, rename = "rung")]
     rungs: Vec<RungEntry>,
+    /// The standard ones unless given; an empty list is none.
+    sound: Option<Vec<SoundEntry>>,
 }
 
 #[derive(Deserialize)]
@@ -160,11 +198,18 @@ struct RungEntry {
     preset: Option<String>,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SoundEntry {
+    codec: AudioCodec,
+    bitrate_kbps: u32,
+}
+
 /// Reads a ladder file. The rungs come best first.
 ///
 /// # Errors
 /// [`LadderFileError`].
-pub fn read(path: &Path) -> Result<Vec<LadderRung>, LadderFileError> {
+pub fn read(path: &Path) -> Result<Ladder, LadderFileError> {
     let failed = |source| LadderFileError::Read {
         path: path.to_owned(),
         source,
@@ -183,25 +228,52 @@ pub fn read(path: &Path) -> Result<Vec<LadderRung>, LadderFileError> {
 ///
 /// # Errors
 /// [`InvalidLadder`], with the value that is wrong.
-pub fn parse(text: &str) -> Result<Vec<LadderRung>, InvalidLadder> {
+pub fn parse(text: &str) -> Result<Ladder, InvalidLadder> {
     let file: LadderFile = toml::from_str(text)?;
-    if !(1..=MAX_RUNGS).contains(&file.rungs.len()) {
+    let sound = file.sound()?;
+    // Audio alone is something to make, if it is asked for.
+    let least = usize::from(file.sound.is_none() || sound.is_empty());
+    if !(least..=MAX_RUNGS).contains(&file.rungs.len()) {
         return Err(InvalidLadder::Rungs(file.rungs.len()));
     }
-    let mut names: BTreeSet<String> = [SOURCE, AUDIO].map(str::to_owned).into();
-    let mut rungs = Vec::new();
+    let mut names: BTreeSet<RenditionId> = sound.iter().map(|rung| rung.id).collect();
+    let mut renditions: Vec<LadderRung> = Vec::new();
     for entry in &file.rungs {
         let rung = file.rung(entry)?;
-        if !names.insert(rung.id.to_string()) {
+        if track::of(rung.id).is_some() || !names.insert(rung.id) {
             return Err(InvalidLadder::Name(rung.id.to_string()));
         }
-        rungs.push(rung);
+        renditions.push(rung);
     }
-    rungs.sort_by_key(|rung| std::cmp::Reverse((rung.height, rung.bitrate_kbps)));
-    Ok(rungs)
+    renditions.sort_by_key(|rung| std::cmp::Reverse((rung.height, rung.bitrate_kbps)));
+    Ok(Ladder { renditions, sound })
 }
 
 impl LadderFile {
+    fn sound(&self) -> Result<Vec<SoundRung>, InvalidLadder> {
+        let Some(entries) = &self.sound else {
+            return Ok(SoundRung::standard());
+        };
+        let mut rungs: Vec<SoundRung> = Vec::new();
+        for &SoundEntry {
+            codec,
+            bitrate_kbps,
+        } in entries
+        {
+            if !SOUND_BITRATES.contains(&bitrate_kbps) {
+                return Err(InvalidLadder::SoundBitrate {
+                    codec,
+                    kbps: bitrate_kbps,
+                });
+            }
+            if rungs.iter().any(|rung| rung.codec == codec) {
+                return Err(InvalidLadder::SoundTwice(codec));
+            }
+            rungs.push(SoundRung::new(codec, bitrate_kbps));
+        }
+        Ok(rungs)
+    }
+
     fn rung(&self, entry: &RungEntry) -> Result<LadderRung, InvalidLadder> {
         let height = entry.height;
         let codec = entry.codec.unwrap_or(self.codec);
@@ -263,13 +335,14 @@ impl LadderFile {
 ///
 /// # Errors
 /// [`LadderCheckError`].
-pub async fn check(program: &Path, ladder: &[LadderRung]) -> Result<String, LadderCheckError> {
+pub async fn check(program: &Path, ladder: &Ladder) -> Result<String, LadderCheckError> {
     let failed = |source| LadderCheckError::Run {
         program: program.to_owned(),
         source,
     };
     let job = LadderJob {
-        renditions: ladder.to_vec(),
+        renditions: ladder.renditions.clone(),
+        sound: ladder.sound.clone(),
         live: true,
     };
     let job = serde_json::to_vec(&job).map_err(|e| failed(e.into()))?;
@@ -332,7 +405,9 @@ mod tests {
             "#,
         )
         .unwrap();
+        assert_eq!(ladder.sound, SoundRung::standard());
         let summary: Vec<_> = ladder
+            .renditions
             .iter()
             .map(|r| {
                 (
@@ -375,5 +450,27 @@ mod tests {
         );
         check("[[rung]]\nheight = -480\nbitrate_kbps = 1000", "-480");
         check("height", "height");
+        let sound = |codec: &str, kbps: u32| {
+            format!("[[sound]]\ncodec = \"{codec}\"\nbitrate_kbps = {kbps}\n")
+        };
+        check(&sound("mp3", 128), "mp3");
+        check(&sound("aac", 8), "8");
+        check(&sound("opus", 1000), "1000");
+        check(&sound("opus", 64).repeat(2), "Opus");
+        check("sound = []", "0 rungs");
+        check(&rung("name = \"audio-opus\""), "\"audio-opus\"");
+        check(&rung("name = \"source-2\""), "\"source-2\"");
+    }
+
+    #[test]
+    fn sound_is_what_is_asked_for() {
+        let rung = "[[rung]]\nheight = 480\nbitrate_kbps = 900\n";
+        let none = parse(&format!("sound = []\n{rung}")).unwrap();
+        assert_eq!(none.sound, []);
+        let aac = "[[sound]]\ncodec = \"aac\"\nbitrate_kbps = 192\n";
+        let asked = parse(&format!("{rung}{aac}")).unwrap();
+        assert_eq!(asked.sound, [SoundRung::new(AudioCodec::Aac, 192)]);
+        let alone = parse(aac).unwrap();
+        assert_eq!((alone.renditions.len(), alone.sound.len()), (0, 1));
     }
 }

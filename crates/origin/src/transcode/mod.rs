@@ -31,6 +31,8 @@ pub trait Output: Send + Sync {
     fn media(&self, rendition: RenditionId, media: Media);
     /// A rendition is left out, or made again from the picture at `at` on.
     fn rung(&self, rendition: RenditionId, state: RungState, at: Timestamp);
+    /// None of the source's pictures can be decoded; told again while that lasts.
+    fn undecodable(&self);
     /// The child has ended; what it had not answered is lost.
     fn lost(&self);
 }

@@ -8,14 +8,15 @@ use std::{
 use prometheus_client::metrics::counter::Counter;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
-use weir_media::unit::{Media, Timestamp, TrackConfig, Unit};
+use weir_media::unit::{Media, Timestamp, TrackConfig, TrackKind, Unit};
 
-/// How much media may wait for the child. A child further behind than this will not catch up
-/// within its segment, so what waits is dropped and it goes on at the next IDR.
+/// How much media of a track may wait for the child. A child further behind than this will not
+/// catch up within its segment, so what waits is dropped and it goes on at the next IDR.
 const BOUND: Timestamp = Timestamp::from_ms(2_500);
 
-/// Units on their way to a child, at most 2.5 s of them. The named answer to full: everything up
-/// to the next IDR is dropped and counted.
+/// Units on their way to a child, at most 2.5 s of each track. The named answer to full: all video
+/// up to the next IDR, or all audio that waits, is dropped and counted. Neither is dropped for the
+/// other.
 #[derive(Debug)]
 pub struct Queue {
     state: Mutex<State>,
@@ -27,9 +28,10 @@ pub struct Queue {
 
 #[derive(Debug, Default)]
 struct State {
-    config: Option<TrackConfig>,
+    video: Option<TrackConfig>,
+    audio: Option<TrackConfig>,
     items: VecDeque<Item>,
-    /// Units before the next IDR are of no use to the child.
+    /// Video before the next IDR is of no use to the child.
     skipping: bool,
 }
 
@@ -40,6 +42,15 @@ pub enum Item {
     Config(TrackConfig),
     /// The next unit, and whether a segment begins with it.
     Unit(Unit, bool),
+}
+
+impl Item {
+    fn kind(&self) -> TrackKind {
+        match self {
+            Self::Config(config) => config.kind(),
+            Self::Unit(unit, _) => unit.kind,
+        }
+    }
 }
 
 impl Queue {
@@ -66,7 +77,7 @@ impl Queue {
         let mut state = self.lock();
         match media {
             Media::Config(config) => {
-                state.config = Some(config.clone());
+                *state.config(config.kind()) = Some(config.clone());
                 state.items.push_back(Item::Config(config));
             }
             Media::Unit(unit) => {
@@ -117,32 +128,41 @@ impl Queue {
 }
 
 impl State {
+    fn config(&mut self, kind: TrackKind) -> &mut Option<TrackConfig> {
+        match kind {
+            TrackKind::Video => &mut self.video,
+            TrackKind::Audio => &mut self.audio,
+        }
+    }
+
     /// Returns how many units were dropped.
     fn push_unit(&mut self, unit: Unit, cut: bool) -> u64 {
         let mut dropped = 0;
         let first = self.items.iter().find_map(|item| match item {
-            Item::Unit(unit, _) => Some(unit.dts),
-            Item::Config(_) => None,
+            Item::Unit(waiting, _) if waiting.kind == unit.kind => Some(waiting.dts),
+            _ => None,
         });
-        if first.is_some_and(|first| unit.dts.0 - first.0 > BOUND.0) {
-            dropped += self.skip_to_next_idr();
+        if first.is_some_and(|first| unit.dts.0.saturating_sub(first.0) > BOUND.0) {
+            dropped += self.drop_waiting(unit.kind);
+            self.skipping |= unit.kind == TrackKind::Video;
         }
-        if self.skipping && !unit.keyframe {
-            return dropped + 1;
+        if unit.kind == TrackKind::Video {
+            if self.skipping && !unit.keyframe {
+                return dropped + 1;
+            }
+            self.skipping = false;
         }
-        self.skipping = false;
         self.items.push_back(Item::Unit(unit, cut));
         dropped
     }
 
-    fn skip_to_next_idr(&mut self) -> u64 {
-        let dropped = self
-            .items
-            .iter()
-            .filter(|item| matches!(item, Item::Unit(..)))
-            .count();
-        self.items = self.config.clone().map(Item::Config).into_iter().collect();
-        self.skipping = true;
+    /// All that waits of a track, but for how it is coded.
+    fn drop_waiting(&mut self, kind: TrackKind) -> u64 {
+        let of_track = |item: &&Item| matches!(item, Item::Unit(unit, _) if unit.kind == kind);
+        let dropped = self.items.iter().filter(of_track).count();
+        self.items.retain(|item| item.kind() != kind);
+        let config = self.config(kind).clone();
+        self.items.extend(config.map(Item::Config));
         dropped as u64
     }
 }
@@ -150,15 +170,18 @@ impl State {
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
-    use weir_media::unit::TrackKind;
 
     use super::*;
 
     fn unit(ms: i64, keyframe: bool) -> Media {
+        unit_of(TrackKind::Video, ms, keyframe)
+    }
+
+    fn unit_of(kind: TrackKind, ms: i64, keyframe: bool) -> Media {
         let at = Timestamp::from_ms(ms);
         let data = Bytes::from_static(b"x");
         Media::Unit(Unit {
-            kind: TrackKind::Video,
+            kind,
             dts: at,
             pts: at,
             keyframe,
@@ -167,10 +190,14 @@ mod tests {
     }
 
     fn waiting_ms(queue: &Queue) -> Vec<i64> {
+        waiting_ms_of(TrackKind::Video, queue)
+    }
+
+    fn waiting_ms_of(kind: TrackKind, queue: &Queue) -> Vec<i64> {
         let items = &queue.lock().items;
         let units = items.iter().filter_map(|item| match item {
-            Item::Unit(unit, _) => Some(unit.dts.0 / 90),
-            Item::Config(_) => None,
+            Item::Unit(unit, _) if unit.kind == kind => Some(unit.dts.0 / 90),
+            _ => None,
         });
         units.collect()
     }
@@ -187,6 +214,25 @@ mod tests {
         queue.push(unit(4500, false), false);
         assert_eq!(waiting_ms(&queue), [4000, 4500]);
         assert_eq!(queue.dropped.get(), 8);
+    }
+
+    #[test]
+    fn neither_track_is_dropped_for_the_other() {
+        let queue = Queue::new(Counter::default());
+        queue.push(unit(0, true), true);
+        for ms in (0..=2600).step_by(200) {
+            queue.push(unit_of(TrackKind::Audio, ms, true), false);
+        }
+        assert_eq!(waiting_ms(&queue), [0]);
+        assert_eq!(waiting_ms_of(TrackKind::Audio, &queue), [2600]);
+        assert_eq!(queue.dropped.get(), 13);
+
+        queue.push(unit(2600, false), false);
+        assert!(waiting_ms(&queue).is_empty(), "from 0 on");
+        queue.push(unit_of(TrackKind::Audio, 2700, true), false);
+        queue.push(unit(2700, false), false);
+        assert!(waiting_ms(&queue).is_empty(), "audio begins no GOP");
+        assert_eq!(waiting_ms_of(TrackKind::Audio, &queue), [2600, 2700]);
     }
 
     #[tokio::test]

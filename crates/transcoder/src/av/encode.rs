@@ -1,6 +1,6 @@
 //! Pictures to coded ones, scaled on the way.
 
-use ffmpeg_next::{self as ffmpeg, Packet, Rational, codec, encoder, frame, picture};
+use ffmpeg_next::{self as ffmpeg, Dictionary, Packet, Rational, codec, encoder, frame, picture};
 use weir_media::{
     codec::FrameRate,
     framing::EncoderChoice,
@@ -22,6 +22,22 @@ pub(crate) struct EncoderOptions<'a> {
     pub(crate) bitrate_kbps: u32,
     /// Nominal; it chooses the level, and the rate control believes in it.
     pub(crate) frame_rate: FrameRate,
+}
+
+/// By what a picture that doesn't move is coded: a source can be in any of these.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StillCodec {
+    H264,
+    Hevc,
+    Av1,
+    Vp9,
+}
+
+/// One of libav's encoders, and what it is told.
+pub(super) struct Coding {
+    pub(super) name: &'static str,
+    pub(super) options: Dictionary<'static>,
+    pub(super) places_idr: bool,
 }
 
 /// An encoder behind a scaler. It codes no IDR picture that it wasn't asked for, but the first.
@@ -50,26 +66,52 @@ impl Encoder {
         source: PictureFormat,
         options: &EncoderOptions<'_>,
     ) -> Result<Self, AvError> {
-        let codec =
-            encoder::find_by_name(options.encoder.name()).ok_or(ffmpeg::Error::EncoderNotFound)?;
+        let coding = Coding {
+            name: options.encoder.name(),
+            options: settings::dictionary(options),
+            places_idr: settings::places_idr(options.encoder),
+        };
+        Self::coding(source, options.size, (1, 1), options.frame_rate, coding)
+    }
+
+    /// For pictures that don't move and that nobody waits for: as few bits as it takes, and one
+    /// keyframe at the start. The pixels keep their shape.
+    pub(crate) fn open_still(
+        source: PictureFormat,
+        codec: StillCodec,
+        size: RungSize,
+        frame_rate: FrameRate,
+    ) -> Result<Self, AvError> {
+        let (horizontal, vertical) = source.size.pixel_aspect;
+        let aspect = (horizontal as i32, vertical as i32);
+        Self::coding(source, size, aspect, frame_rate, settings::still(codec))
+    }
+
+    fn coding(
+        source: PictureFormat,
+        size: RungSize,
+        aspect: (i32, i32),
+        frame_rate: FrameRate,
+        coding: Coding,
+    ) -> Result<Self, AvError> {
+        let codec = encoder::find_by_name(coding.name).ok_or(ffmpeg::Error::EncoderNotFound)?;
         let mut video = codec::Context::new_with_codec(codec).encoder().video()?;
-        let RungSize { width, height } = options.size;
-        video.set_width(width);
-        video.set_height(height);
+        video.set_width(size.width);
+        video.set_height(size.height);
         video.set_format(Scaler::PIXEL);
-        video.set_aspect_ratio((1, 1));
+        video.set_aspect_ratio(aspect);
         video.set_time_base(Rational(1, TIMESCALE as i32));
-        video.set_frame_rate(Some(rational(options.frame_rate)));
+        video.set_frame_rate(Some(rational(frame_rate)));
         let colour = Scaler::colour(source);
         video.set_color_range(colour.range);
         video.set_color_primaries(colour.primaries);
         video.set_color_transfer_characteristic(colour.transfer);
         video.set_colorspace(colour.matrix);
-        let video = video.open_as_with(codec, settings::dictionary(options))?;
+        let video = video.open_as_with(codec, coding.options)?;
         Ok(Self {
-            scaler: Scaler::new(source, options.size)?,
+            scaler: Scaler::new(source, size)?,
             video,
-            places_idr: settings::places_idr(options.encoder),
+            places_idr: coding.places_idr,
         })
     }
 

@@ -4,10 +4,14 @@
 use ffmpeg_next::Dictionary;
 use weir_media::framing::{EncoderChoice, VideoCodec};
 
-use super::{EncoderOptions, processors};
+use super::{EncoderOptions, StillCodec, encode::Coding, processors};
 
 /// Longest GOP: as good as endless, a segment begins where the source's does.
 const ENDLESS: &str = "1000000000";
+
+/// A picture in is a picture out, and an IDR picture where one is asked for.
+const X265: &str = "keyint=-1:scenecut=0:open-gop=0:bframes=0:rc-lookahead=0:frame-threads=1:\
+                    repeat-headers=1:info=0:log-level=none";
 
 /// Which encoders may make a rung, the one to prefer first.
 pub(crate) fn candidates(codec: VideoCodec, choice: EncoderChoice) -> &'static [EncoderChoice] {
@@ -60,7 +64,7 @@ pub(super) fn dictionary(options: &EncoderOptions<'_>) -> Dictionary<'static> {
 }
 
 fn x264(all: &mut Dictionary<'_>, options: &EncoderOptions<'_>) {
-    all.set("preset", options.preset.unwrap_or("veryfast"));
+    all.set("preset", options.preset.unwrap_or(x264_preset(options)));
     // No lookahead, no B-frames: a picture in is a picture out. libav undoes the tune's sliced
     // threads, which would leave a picture of delay for each thread.
     all.set("tune", "zerolatency");
@@ -70,15 +74,20 @@ fn x264(all: &mut Dictionary<'_>, options: &EncoderOptions<'_>) {
     all.set("sc_threshold", "0");
 }
 
+/// What takes two thirds of the time costs small pictures next to nothing (docs/ladder.md).
+fn x264_preset(options: &EncoderOptions<'_>) -> &'static str {
+    const SMALL: u32 = 480;
+    match options.size.width.min(options.size.height) <= SMALL {
+        true => "superfast",
+        false => "veryfast",
+    }
+}
+
 fn x265(all: &mut Dictionary<'_>, options: &EncoderOptions<'_>) {
     all.set("preset", options.preset.unwrap_or("ultrafast"));
     all.set("tune", "zerolatency");
     all.set("forced-idr", "1");
-    all.set(
-        "x265-params",
-        "keyint=-1:scenecut=0:open-gop=0:bframes=0:rc-lookahead=0:frame-threads=1:\
-         repeat-headers=1:info=0:log-level=none",
-    );
+    all.set("x265-params", X265);
 }
 
 fn svt_av1(all: &mut Dictionary<'_>, options: &EncoderOptions<'_>) {
@@ -115,4 +124,46 @@ fn slices(options: &EncoderOptions<'_>) -> usize {
     let pixels = f64::from(options.size.width) * f64::from(options.size.height);
     let rate = pixels * options.frame_rate.as_f64();
     ((rate / EASE).ceil() as usize).clamp(1, MOST.min(processors()))
+}
+
+/// Constant quality, and no picture shown before another that was coded first.
+pub(super) fn still(codec: StillCodec) -> Coding {
+    let mut options = Dictionary::new();
+    let mut tell =
+        |all: &[(&str, &str)]| all.iter().for_each(|(key, value)| options.set(key, value));
+    tell(&[("b", "0"), ("g", ENDLESS)]);
+    let name = match codec {
+        StillCodec::H264 => {
+            // So much of a lookahead is enough to see that nothing moves, and the default's holds
+            // forty pictures.
+            tell(&[("preset", "veryfast"), ("crf", "25"), ("bf", "0")]);
+            tell(&[("rc-lookahead", "5"), ("threads", "1")]);
+            tell(&[("sc_threshold", "0")]);
+            "libx264"
+        }
+        StillCodec::Hevc => {
+            tell(&[("preset", "ultrafast"), ("tune", "zerolatency")]);
+            tell(&[("crf", "24"), ("x265-params", X265)]);
+            "libx265"
+        }
+        StillCodec::Av1 => {
+            let params = "pred-struct=1:keyint=-1:scd=0:enable-tf=0";
+            tell(&[("preset", "10"), ("crf", "35"), ("svtav1-params", params)]);
+            "libsvtav1"
+        }
+        StillCodec::Vp9 => {
+            tell(&[("deadline", "good"), ("cpu-used", "5"), ("crf", "33")]);
+            tell(&[
+                ("lag-in-frames", "0"),
+                ("auto-alt-ref", "0"),
+                ("row-mt", "1"),
+            ]);
+            "libvpx-vp9"
+        }
+    };
+    Coding {
+        name,
+        options,
+        places_idr: false,
+    }
 }

@@ -13,6 +13,7 @@ const CLOSED_GOP_OF_20: &[&str] = &["-g", "20", "-sc_threshold", "0", "-bf", "2"
 fn job(rung: LadderRung) -> LadderJob {
     LadderJob {
         renditions: vec![rung],
+        sound: Vec::new(),
         live: false,
     }
 }
@@ -97,7 +98,7 @@ fn sources_in_every_codec_are_decoded() {
 fn what_this_machine_lacks_is_refused_by_name() {
     let check = |rung: LadderRung| choose::check(&job(rung));
     let plain = check(rung("240p", 240)).unwrap();
-    assert_eq!(plain[0].1, EncoderChoice::X264);
+    assert_eq!(plain[0].1, "libx264");
     let misspelt = LadderRung {
         preset: Some("veryvast".to_owned()),
         ..rung("240p", 240)
@@ -125,5 +126,5 @@ fn what_this_machine_lacks_is_refused_by_name() {
         }
     }
     let (_, auto) = check(coded(VideoCodec::H264)).unwrap()[0];
-    assert_eq!(auto.codec(), Some(VideoCodec::H264));
+    assert!(auto.contains("264"), "{auto}");
 }

@@ -132,6 +132,22 @@ fn damaged_units_are_skipped() {
 }
 
 #[test]
+fn a_source_that_cannot_be_decoded_is_told_each_second() {
+    let mut source = Source::make_long(4, "320x180", CLOSED_GOP_OF_20_WITH_B_FRAMES);
+    for unit in &mut source.units[..90] {
+        unit.data = Bytes::from_static(&[0, 0, 0, 2, 0x41, 0xff]);
+    }
+    let made = run(&[("240p", 240)], &source, |_| false);
+    let first = source.units[0].dts;
+    let told = Frame::Undecodable { since: first };
+    let times = made.iter().filter(|frame| **frame == told).count();
+    assert_eq!(times, 3, "of 3 s");
+    let rung = Received::of("240p", &made);
+    assert_eq!(rung.keyframes(), source.keyframes()[5..], "then it goes on");
+    assert!(rung.units.len() <= 30);
+}
+
+#[test]
 fn an_idr_picture_that_is_lost_is_made_up_for() {
     let mut source = Source::make("640x360", &["-g", "20", "-sc_threshold", "0", "-bf", "0"]);
     source.units[20].data = Bytes::from_static(&[0, 0, 0, 9, 0x41]);

@@ -1,5 +1,5 @@
 //! The transcoder on sources that ffmpeg coded: as a library ([`ladder`], [`pictures`], [`codecs`],
-//! [`shed`]) and as the origin runs it ([`child`]).
+//! [`shed`], [`sound`], [`slate`]) and as the origin runs it ([`child`]).
 
 // A helper that fails, fails its test.
 #![allow(clippy::unwrap_used)]
@@ -9,4 +9,6 @@ mod codecs;
 mod ladder;
 mod pictures;
 mod shed;
+mod slate;
+mod sound;
 mod support;

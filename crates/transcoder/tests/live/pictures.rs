@@ -18,6 +18,7 @@ fn standard_below(height: u32) -> LadderJob {
         });
     LadderJob {
         renditions: renditions.collect(),
+        sound: Vec::new(),
         live: false,
     }
 }
@@ -59,7 +60,8 @@ fn odd_and_upright_sizes_keep_their_shape() {
         assert_eq!(rung.decode().len(), 60, "{size}");
     };
     check("639x359", (428, 240));
-    check("406x720", (136, 240));
+    check("406x720", (240, 426));
+    check("360x640", (240, 426));
 }
 
 /// Two seconds at `rate`: what the rungs of 720 and 480 lines get.
@@ -174,6 +176,7 @@ fn pixels_become_square() {
         &Running::all(
             LadderJob {
                 renditions: vec![rung("288p", 288)],
+                sound: Vec::new(),
                 live: false,
             },
             &source,

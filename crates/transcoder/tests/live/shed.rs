@@ -85,6 +85,7 @@ fn the_top_rung_goes_and_returns_while_the_lowest_never_misses_a_picture() {
     };
     let running = Running::start(LadderJob {
         renditions: vec![heavy, light],
+        sound: Vec::new(),
         live: true,
     });
     push_in_real_time(&running, &source);
@@ -121,6 +122,7 @@ fn a_ladder_that_is_not_live_sheds_nothing() {
     };
     let job = LadderJob {
         renditions: vec![slow],
+        sound: Vec::new(),
         live: false,
     };
     let made = Running::all(job, &source);

@@ -1,6 +1,12 @@
 //! Sources made by the `ffmpeg` command, and judgement of what comes out by `ffprobe`.
 
-use std::{fs, path::Path, process::Command, sync::mpsc, time::Duration};
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Output},
+    sync::mpsc,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use weir_media::{
@@ -49,18 +55,38 @@ impl Source {
         Self::read(&file)
     }
 
+    /// Sound that an expression of ffmpeg's `aevalsrc` describes, coded with the arguments given.
+    pub(crate) fn make_sound(expression: &str, arguments: &[&str]) -> Self {
+        weir_transcoder::quiet_libav();
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("sound.mp4");
+        let status = Command::new("ffmpeg")
+            .args(["-v", "error", "-f", "lavfi", "-i", expression])
+            .args(arguments)
+            // Units are then dated as they are heard, as live ones are.
+            .args(["-use_editlist", "0", "-strict", "-2"])
+            .args(["-movflags", "empty_moov+default_base_moof+frag_every_frame"])
+            .arg(&file)
+            .status()
+            .unwrap();
+        assert!(status.success());
+        Self::read(&file)
+    }
+
     fn read(file: &Path) -> Self {
         let file = Bytes::from(fs::read(file).unwrap());
         let track = read::tracks(&file).unwrap().remove(0);
-        assert_eq!(track.timescale, TIMESCALE);
+        let kind = track.config.kind();
+        let time =
+            |ticks: i64| Timestamp(ticks * i64::from(TIMESCALE) / i64::from(track.timescale));
         let mut units = Vec::new();
         for fragment in read::fragments(&file).unwrap() {
             let mut dts = fragment.base_media_decode_time as i64;
             for sample in fragment.samples {
                 units.push(Unit {
-                    kind: TrackKind::Video,
-                    dts: Timestamp(dts),
-                    pts: Timestamp(dts + i64::from(sample.composition_offset)),
+                    kind,
+                    dts: time(dts),
+                    pts: time(dts + i64::from(sample.composition_offset)),
                     keyframe: sample.keyframe,
                     data: sample.data,
                 });
@@ -110,6 +136,7 @@ pub(crate) fn rung(id: &str, height: u32) -> LadderRung {
 pub(crate) fn job(rungs: &[(&str, u32)]) -> LadderJob {
     LadderJob {
         renditions: rungs.iter().map(|&(id, height)| rung(id, height)).collect(),
+        sound: Vec::new(),
         live: false,
     }
 }
@@ -220,34 +247,9 @@ impl Received {
 
     /// The same, for any entries that ffprobe knows.
     pub(crate) fn probe(&self, entries: &str) -> Vec<String> {
-        let samples: Vec<_> = self
-            .units
-            .iter()
-            .zip(
-                self.units[1..]
-                    .iter()
-                    .map(|next| next.dts)
-                    .chain([Timestamp(i64::MAX)]),
-            )
-            .map(|(unit, next_dts)| Sample {
-                duration: u32::try_from(next_dts.0 - unit.dts.0).unwrap_or(3000),
-                composition_offset: 0,
-                keyframe: unit.keyframe,
-                data: unit.data.clone(),
-            })
-            .collect();
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("rung.mp4");
-        let mut written = fmp4::init_segment(fmp4::VIDEO_TRACK, &self.configs[0]).to_vec();
-        let mut decode_time = self.units[0].dts.0 as u64;
-        for (sequence, part) in (1..).zip(samples.chunks(10)) {
-            written.extend(fmp4::chunk(sequence, fmp4::VIDEO_TRACK, decode_time, part));
-            decode_time += part
-                .iter()
-                .map(|sample| u64::from(sample.duration))
-                .sum::<u64>();
-        }
-        fs::write(&file, written).unwrap();
+        self.write(&file);
         let output = Command::new("ffprobe")
             .args(["-v", "warning", "-of", "csv=p=0"])
             .args(["-show_entries", entries])
@@ -262,5 +264,59 @@ impl Received {
             .map(|line| line.trim_end_matches(',').to_owned())
             .filter(|line| !line.is_empty())
             .collect()
+    }
+
+    /// What ffmpeg writes to its standard output with these arguments, the first input being this.
+    pub(crate) fn ffmpeg(&self, arguments: &[&str]) -> Output {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("rung.mp4");
+        self.write(&file);
+        let output = Command::new("ffmpeg")
+            .args(["-nostdin", "-hide_banner", "-copyts", "-i"])
+            .arg(&file)
+            .args(arguments)
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{said}");
+        output
+    }
+
+    /// Packages the units.
+    fn write(&self, file: &Path) {
+        let config = &self.configs[0];
+        let track = match config.kind() {
+            TrackKind::Video => fmp4::VIDEO_TRACK,
+            TrackKind::Audio => fmp4::AUDIO_TRACK,
+        };
+        // Audio is counted in samples.
+        let timescale = i64::from(fmp4::timescale(config));
+        let time = |at: Timestamp| {
+            let ticks = i64::from(TIMESCALE);
+            (at.0 * timescale + ticks / 2).div_euclid(ticks)
+        };
+        let usual = config.usual_audio_samples().unwrap_or(3000);
+        let ends = self.units[1..].iter().map(|next| Some(time(next.dts)));
+        let samples: Vec<_> = self
+            .units
+            .iter()
+            .zip(ends.chain([None]))
+            .map(|(unit, end)| Sample {
+                duration: end.map_or(usual, |end| (end - time(unit.dts)) as u32),
+                composition_offset: 0,
+                keyframe: unit.keyframe,
+                data: unit.data.clone(),
+            })
+            .collect();
+        let mut written = fmp4::init_segment(track, config).to_vec();
+        let mut decode_time = time(self.units[0].dts) as u64;
+        for (sequence, part) in (1..).zip(samples.chunks(10)) {
+            written.extend(fmp4::chunk(sequence, track, decode_time, part));
+            decode_time += part
+                .iter()
+                .map(|sample| u64::from(sample.duration))
+                .sum::<u64>();
+        }
+        fs::write(file, written).unwrap();
     }
 }

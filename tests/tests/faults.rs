@@ -55,7 +55,11 @@ async fn wait_for_media_after(weir: &Weir, id: VideoId, msn: u64, count: usize) 
 
 #[tokio::test]
 async fn an_encoder_that_comes_back_goes_on_after_one_discontinuity() {
-    let weir = Weir::start().await;
+    let options = weir_tests::WeirOptions {
+        args: ["--slate", "none"].map(str::to_owned).to_vec(),
+        ..weir_tests::WeirOptions::default()
+    };
+    let weir = Weir::start_with(options).await;
     let created = weir.create_video("reconnect").await;
     let (id, key) = (created.video.id, &created.stream_key);
     let film = built::film();

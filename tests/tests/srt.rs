@@ -24,9 +24,9 @@ enum Times {
     Looped,
 }
 
-/// A server that offers the source alone, with further arguments.
+/// A server that offers the source alone and no slate, with further arguments.
 async fn start(args: &[String]) -> Weir {
-    let alone = ["--ladder", "none"].map(str::to_owned);
+    let alone = ["--ladder", "none", "--slate", "none"].map(str::to_owned);
     Weir::start_with(WeirOptions {
         args: [&alone[..], args].concat(),
         ..WeirOptions::default()

@@ -13,14 +13,15 @@ use tokio::sync::mpsc;
 use tracing::{error, info, warn};
 use weir_ingest::rtmp::{Refusal, StreamKey};
 use weir_media::live::{Restored, State};
-use weir_model::{Msn, VideoId, api::VideoState};
+use weir_model::{Lane, Msn, VideoId, api::VideoState};
 
 use crate::{
     archive::{Archive, ArchiveError, Shelf, keeper::Keeper},
-    broadcast::{Broadcast, Surroundings, books, intake},
+    broadcast::{Broadcast, Surroundings, books, intake, slate},
     journal::Entry,
     keys,
     rtmp::{FromEncoder, Publishers},
+    spool::Spool,
     store::{ChangeVideoError, MetaStore, StoreError, VideoRecord},
 };
 
@@ -196,12 +197,15 @@ impl Registry {
         }
         let now = inner.surroundings.clock.now();
         let epoch = inner.meta.start_epoch(video, now).await?;
-        let journal = inner.surroundings.journal.clone();
-        let entries = tokio::task::spawn_blocking(move || journal.read(video)).await;
-        let entries = entries.map_err(|_| ArchiveError::Cancelled)??;
-        let shelf = Arc::new(Shelf::from_journal(video, &entries));
-        let restored = restored(&shelf, &entries);
         let surroundings = inner.surroundings.clone();
+        let (journal, spool) = (surroundings.journal.clone(), surroundings.spool.clone());
+        let taken_up = tokio::task::spawn_blocking(move || {
+            let entries = journal.read(video)?;
+            let shelf = Shelf::from_journal(video, &entries);
+            let restored = restored(&shelf, &entries, &spool);
+            Ok::<_, std::io::Error>((Arc::new(shelf), restored))
+        });
+        let (shelf, restored) = taken_up.await.map_err(|_| ArchiveError::Cancelled)??;
         let broadcast = Broadcast::start(surroundings, video, epoch, restored, shelf);
         self.lock()
             .insert(video, Playable::OnAir(broadcast.clone()));
@@ -237,8 +241,8 @@ impl Registry {
     }
 }
 
-/// What the new epoch knows of the earlier ones; `None` if nothing has ever been broadcast.
-fn restored(shelf: &Shelf, entries: &[Entry]) -> Option<Restored> {
+/// What the new epoch knows of the earlier ones; `None` if nothing has ever been broadcast. Blocks.
+fn restored(shelf: &Shelf, entries: &[Entry], spool: &Spool) -> Option<Restored> {
     let contents = shelf.contents();
     if contents.inits.is_empty() {
         return None;
@@ -248,11 +252,9 @@ fn restored(shelf: &Shelf, entries: &[Entry]) -> Option<Restored> {
         _ => None,
     });
     let reserved = reserved.max().unwrap_or(Msn(0));
-    Some(Restored::from_records(
-        reserved,
-        contents.inits,
-        contents.segments,
-    ))
+    let last = slate::last_stored(spool, shelf.video(), &contents);
+    let restored = Restored::from_records(reserved, contents.inits, contents.segments);
+    Some(restored.with_last(last))
 }
 
 impl Publishers for Registry {
@@ -281,7 +283,11 @@ impl Publishers for Registry {
         })
     }
 
-    fn publish(&self, video: VideoId) -> BoxFuture<'_, Result<mpsc::Sender<FromEncoder>, Refusal>> {
+    fn publish(
+        &self,
+        video: VideoId,
+        lane: Lane,
+    ) -> BoxFuture<'_, Result<mpsc::Sender<FromEncoder>, Refusal>> {
         Box::pin(async move {
             let broadcast = match self.take_on_air(video).await {
                 Ok(broadcast) => broadcast,
@@ -296,7 +302,7 @@ impl Publishers for Registry {
             if matches!(*broadcast.state().borrow(), State::Ending | State::Ended) {
                 return Err(Refusal::VideoEnded);
             }
-            Ok(intake::open(broadcast))
+            Ok(intake::open(broadcast, lane))
         })
     }
 }

@@ -3,7 +3,7 @@
 //! - [`serve`]: accepts connections, one task each, until told to stop
 //! - [`Publishers`]: who may publish, and where the media goes; the origin implements it
 //! - `connection`: one encoder's connection
-//! - `claims`: one publisher per video; a dead one is replaced
+//! - `claims`: one publisher per lane of a video; a dead one is replaced
 
 mod claims;
 mod connection;
@@ -27,8 +27,8 @@ use weir_ingest::{
     repair::Repairs,
     rtmp::{End, Refusal, StreamKey},
 };
-use weir_media::unit::Media;
-use weir_model::VideoId;
+use weir_media::{track::FromTrack, unit::Media};
+use weir_model::{Lane, VideoId};
 
 pub(crate) use self::claims::Claim;
 pub use self::claims::Claims;
@@ -51,22 +51,28 @@ pub trait Publishers: Send + Sync + 'static {
     /// [`Refusal::UnknownKey`], [`Refusal::VideoEnded`] or [`Refusal::Unavailable`].
     fn authorize<'a>(&'a self, key: &'a StreamKey) -> BoxFuture<'a, Result<VideoId, Refusal>>;
 
-    /// An encoder begins to publish the video. It is the only one: the channel of the one before
-    /// has been closed after its [`FromEncoder::Ended`].
+    /// An encoder begins to publish on a lane of the video. It is the only one there: the channel
+    /// of the one before has been closed after its [`FromEncoder::Ended`].
     ///
     /// Media waits for room in the channel, and the encoder with it. When the receiver is dropped
     /// the encoder is told that the video has ended.
     ///
     /// # Errors
     /// [`Refusal::VideoEnded`] or [`Refusal::Unavailable`].
-    fn publish(&self, video: VideoId) -> BoxFuture<'_, Result<mpsc::Sender<FromEncoder>, Refusal>>;
+    fn publish(
+        &self,
+        video: VideoId,
+        lane: Lane,
+    ) -> BoxFuture<'_, Result<mpsc::Sender<FromEncoder>, Refusal>>;
 }
 
 /// What comes from one encoder, in order.
 #[derive(Debug, PartialEq)]
 pub enum FromEncoder {
-    /// Media.
+    /// Media of the tracks that lead.
     Media(Media),
+    /// Media of a further track, or what a track is called.
+    Track(FromTrack),
     /// The counters of repairs since the encoder began; sent when they changed.
     Repaired(Repairs),
     /// The encoder is gone; nothing follows. A channel that closes without it means the same.
@@ -75,7 +81,7 @@ pub enum FromEncoder {
 
 /// Accepts encoders, over TLS if `tls` is given, until `shutdown` is cancelled, then ends their
 /// connections and returns once they are closed. Listeners that share `claims` have one publisher
-/// for each video among them.
+/// for each lane of a video among them.
 pub async fn serve(
     listener: TcpListener,
     tls: Option<Arc<ServerConfig>>,

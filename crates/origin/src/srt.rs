@@ -6,8 +6,8 @@
 //! - `connection`: one encoder's connection
 //! - `reader`: the thread on which a connection is read
 //!
-//! Everything else is as with RTMP: the same stream keys, and one publisher per video, whatever
-//! it speaks. libsrt's calls block, so that they have threads of their own: one for all callers,
+//! Everything else is as with RTMP: the same stream keys, and one publisher for each lane of a
+//! video, whatever it speaks. libsrt's calls block, so that they have threads of their own: one for all callers,
 //! and one for each connection next to the one that libsrt itself has for it.
 
 mod connection;
@@ -65,7 +65,7 @@ pub fn bind(config: &Config) -> io::Result<Listener> {
 
 /// Answers encoders until `shutdown` is cancelled, then ends their connections and returns once
 /// they are closed. Must be called within a tokio runtime of several threads. Listeners that
-/// share `claims` have one publisher for each video among them.
+/// share `claims` have one publisher for each lane of a video among them.
 pub async fn serve(
     listener: Listener,
     publishers: Arc<dyn Publishers>,

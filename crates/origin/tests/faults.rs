@@ -11,7 +11,7 @@ use support::{
 };
 use weir_ingest::rtmp::Refusal;
 use weir_media::live::{LiveConfig, PlaylistAnswer};
-use weir_model::{Epoch, Msn, PlaylistPosition, Skip};
+use weir_model::{Epoch, Lane, Msn, PlaylistPosition, Skip};
 use weir_origin::{
     archive::Shelf,
     broadcast::{Broadcast, Surroundings, intake},
@@ -91,7 +91,7 @@ async fn a_video_whose_journal_cannot_be_read_is_refused() {
     let (video, _) = weir.create_video().await;
     fs::create_dir(weir.data.path().join(format!("journal/{video}.jsonl"))).unwrap();
     // Without it, names could be given twice.
-    let refused = weir.origin.registry().publish(video).await;
+    let refused = weir.origin.registry().publish(video, Lane::Primary).await;
     assert_eq!(refused.err(), Some(Refusal::Unavailable));
 }
 
@@ -104,6 +104,7 @@ async fn a_journal_that_cannot_be_written_does_not_stop_live() {
         journal: Arc::new(Journal::open(&folder).unwrap()),
         spool: Arc::new(Spool::open(&data.path().join("spool")).unwrap()),
         transcoder: None,
+        slate: None,
         live: LiveConfig::default(),
         metrics: Metrics::default(),
     };
@@ -111,7 +112,7 @@ async fn a_journal_that_cannot_be_written_does_not_stop_live() {
     let video = "oabcdefghijk".parse().unwrap();
     let shelf = Arc::new(Shelf::empty(video));
     let broadcast = Broadcast::start(surroundings.clone(), video, Epoch(1), None, shelf);
-    let mut encoder = Encoder::begin(intake::open(broadcast.clone())).await;
+    let mut encoder = Encoder::begin(intake::open(broadcast.clone(), Lane::Primary)).await;
     encoder.send(4 * GOP + 1).await;
     let mut changes = broadcast.changes();
     let source = "source".parse().unwrap();

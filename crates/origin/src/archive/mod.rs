@@ -27,7 +27,7 @@ use object_store::{
 };
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
-use weir_media::{record::SegmentRecord, span::Span, unit::TrackKind};
+use weir_media::{live::AUDIO, record::SegmentRecord, span::Span, unit::TrackKind};
 use weir_model::{Epoch, Msn, PartIndex, RenditionId, VideoId};
 
 use self::mux::{MuxError, Share};
@@ -200,9 +200,11 @@ impl Archive {
         let Some(main) = self.share(shelf, &span, rendition).await? else {
             return Ok(None);
         };
-        let sound = shelf.inits().into_iter().find(|init| {
+        let others = shelf.inits().into_iter().filter(|init| {
             init.kind() == TrackKind::Audio && init.rendition != rendition && init.epoch == epoch
         });
+        // What the encoder sent first of all, if there is a choice.
+        let sound = others.min_by_key(|init| init.rendition.as_str() != AUDIO);
         let audio = match sound {
             Some(init) => self.share(shelf, &span, init.rendition).await?,
             None => None,

@@ -20,11 +20,11 @@ pub(super) async fn run(broadcast: Arc<Broadcast>) {
         let clock = broadcast.surroundings.clock;
         let alarm = {
             let mut inner = broadcast.lock();
-            inner.alarm = inner.live.poll_timeout();
+            inner.alarm = inner.next_look();
             inner.alarm
         };
         if alarm.is_some_and(|alarm| alarm <= clock.now()) {
-            broadcast.tell(|live, now| live.handle_timeout(now));
+            broadcast.look();
             // Without this a core that asks for the past would starve the runtime.
             tokio::task::yield_now().await;
             continue;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 use weir_media::live::State;
+use weir_model::Lane;
 
 use super::Broadcast;
 use crate::rtmp::FromEncoder;
@@ -12,19 +13,19 @@ use crate::rtmp::FromEncoder;
 /// while the machine is too busy to run it; then the encoder feels a slow network.
 const QUEUE: usize = 256;
 
-/// Opens a channel for one encoder. The broadcast counts it as publishing until the channel
-/// closes; the receiver goes away when the broadcast ends.
-pub fn open(broadcast: Arc<Broadcast>) -> mpsc::Sender<FromEncoder> {
+/// Opens a channel for one encoder on a lane. The broadcast counts it as publishing until the
+/// channel closes; the receiver goes away when the broadcast ends.
+pub fn open(broadcast: Arc<Broadcast>, lane: Lane) -> mpsc::Sender<FromEncoder> {
     let (sender, receiver) = mpsc::channel(QUEUE);
-    tokio::spawn(run(broadcast, receiver));
+    tokio::spawn(run(broadcast, lane, receiver));
     sender
 }
 
-async fn run(broadcast: Arc<Broadcast>, mut receiver: mpsc::Receiver<FromEncoder>) {
-    let _turn = broadcast.turn.lock().await;
-    let before = broadcast.encoder_repairs();
+async fn run(broadcast: Arc<Broadcast>, lane: Lane, mut receiver: mpsc::Receiver<FromEncoder>) {
+    let _turn = broadcast.turns[lane as usize].lock().await;
+    let before = broadcast.lane_repairs(lane);
     let mut state = broadcast.state();
-    broadcast.publish();
+    broadcast.connect(lane);
     loop {
         let received = tokio::select! {
             received = receiver.recv() => received,
@@ -32,10 +33,11 @@ async fn run(broadcast: Arc<Broadcast>, mut receiver: mpsc::Receiver<FromEncoder
             () = broadcast.closed.cancelled() => return,
         };
         match received {
-            Some(FromEncoder::Media(media)) => broadcast.push(media),
-            Some(FromEncoder::Repaired(repairs)) => broadcast.note_repairs(before + repairs),
+            Some(FromEncoder::Media(media)) => broadcast.push(lane, media),
+            Some(FromEncoder::Track(from_track)) => broadcast.push_track(lane, from_track),
+            Some(FromEncoder::Repaired(repairs)) => broadcast.note_repairs(lane, before + repairs),
             Some(FromEncoder::Ended(_)) | None => break,
         }
     }
-    broadcast.unpublish();
+    broadcast.disconnect(lane);
 }

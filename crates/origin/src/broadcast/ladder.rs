@@ -6,7 +6,7 @@ use std::{
 };
 
 use weir_media::{
-    framing::{LadderJob, LadderRung, RungState},
+    framing::{LadderJob, RungState},
     unit::{Media, Timestamp},
 };
 use weir_model::{RenditionId, WallTime};
@@ -15,16 +15,12 @@ use super::{Broadcast, Inner};
 use crate::transcode::{self, Transcoder};
 
 impl Broadcast {
-    pub(super) fn start_transcoder(&self, inner: &mut Inner, renditions: Vec<LadderRung>) {
+    pub(super) fn start_transcoder(&self, inner: &mut Inner, job: LadderJob) {
         let (Some(program), Some(this)) = (&self.surroundings.transcoder, self.this.upgrade())
         else {
             return;
         };
         let output = Arc::new(FromTranscoder(Arc::downgrade(&this)));
-        let job = LadderJob {
-            renditions,
-            live: true,
-        };
         let delay = inner.births.next_delay(self.surroundings.clock.now());
         let metrics = &self.surroundings.metrics;
         let program = program.clone();
@@ -78,6 +74,12 @@ impl transcode::Output for FromTranscoder {
                 broadcast.surroundings.metrics.rungs_shed.inc();
             }
             broadcast.tell(|live, now| live.rung_changed(now, rendition, state, at));
+        }
+    }
+
+    fn undecodable(&self) {
+        if let Some(broadcast) = self.0.upgrade() {
+            broadcast.tell(|live, now| live.source_undecodable(now));
         }
     }
 

@@ -4,7 +4,10 @@
 //!   what it asks for
 //! - [`intake`]: the task that brings it what an encoder sends
 //! - [`driver`]: the task that lets time pass for it
+//! - `publishers`: its encoders, and `lanes`: which of the two is on air
+//! - [`slate`]: the child that makes what is shown while all encoders are away
 //! - [`books`]: the task that keeps metadata and archive in step with it
+//! - [`tap`]: units to WebRTC viewers, before they are packaged
 //! - `ladder`: its transcoder, started again when it dies
 //!
 //! Whoever brings something (the encoder's socket, the transcoder's pipe, the clock, the journal)
@@ -15,6 +18,10 @@ pub mod books;
 pub mod driver;
 pub mod intake;
 mod ladder;
+mod lanes;
+mod publishers;
+pub mod slate;
+pub mod tap;
 
 use std::{
     path::PathBuf,
@@ -35,11 +42,13 @@ use weir_media::{
         Status,
     },
     record::{InitRecord, SegmentRecord},
-    unit::Media,
 };
-use weir_model::{Epoch, Msn, PartIndex, PlaylistPosition, RenditionId, Skip, VideoId, WallTime};
+use weir_model::{
+    Epoch, Lane, Msn, PartIndex, PlaylistPosition, RenditionId, Skip, VideoId, WallTime,
+};
 
-use self::ladder::Births;
+pub use self::lanes::LaneStatus;
+use self::{ladder::Births, lanes::Lanes, tap::Taps};
 use crate::{
     archive::Shelf,
     clock::Clock,
@@ -60,6 +69,8 @@ pub struct Surroundings {
     pub spool: Arc<Spool>,
     /// The transcoder's executable; without one, only the source is offered.
     pub transcoder: Option<PathBuf>,
+    /// What is shown while all encoders are away, if anything.
+    pub slate: Option<slate::Config>,
     /// How videos are packaged and listed.
     pub live: LiveConfig,
     /// What is counted.
@@ -82,20 +93,23 @@ pub struct Broadcast {
     /// Counts the changes of what playlists and media requests are answered.
     changes: watch::Sender<u64>,
     state: watch::Sender<State>,
-    /// Held by the encoder whose turn it is; the next one waits until all of its media is in.
-    turn: tokio::sync::Mutex<()>,
+    taps: Taps,
+    /// Held by the encoder whose turn it is on its lane; the next one waits until all of its media
+    /// is in.
+    turns: [tokio::sync::Mutex<()>; Lane::ALL.len()],
     closed: CancellationToken,
 }
 
 #[derive(Debug)]
 struct Inner {
     live: Live,
+    lanes: Lanes,
     transcoder: Option<Transcoder>,
     births: Births,
     /// When the driver will look again by itself.
     alarm: Option<WallTime>,
-    /// What was repaired at the door, for all encoders of this epoch.
-    encoder_repairs: Repairs,
+    /// What was repaired at the door, for all encoders of this epoch on each lane.
+    encoder_repairs: [Repairs; Lane::ALL.len()],
 }
 
 impl Broadcast {
@@ -112,6 +126,7 @@ impl Broadcast {
         let mut live_config = surroundings.live.clone();
         if surroundings.transcoder.is_none() {
             live_config.ladder.clear();
+            live_config.sound.clear();
         }
         let live = Live::new(live_config, epoch, restored, surroundings.clock.now());
         surroundings.metrics.videos_on_air.inc();
@@ -123,16 +138,18 @@ impl Broadcast {
             this: this.clone(),
             inner: Mutex::new(Inner {
                 live,
+                lanes: Lanes::default(),
                 transcoder: None,
                 births: Births::default(),
                 alarm: None,
-                encoder_repairs: Repairs::default(),
+                encoder_repairs: Default::default(),
             }),
             acknowledged: AtomicU64::new(0),
             wake: Notify::new(),
             changes: watch::Sender::new(0),
             state: watch::Sender::new(State::Waiting),
-            turn: tokio::sync::Mutex::default(),
+            taps: Taps::default(),
+            turns: Default::default(),
             closed: CancellationToken::new(),
         });
         // The first look finds out what the new core wants, a reservation first of all.
@@ -154,34 +171,6 @@ impl Broadcast {
     /// What is stored of the video.
     pub fn shelf(&self) -> &Arc<Shelf> {
         &self.shelf
-    }
-
-    /// An encoder begins, first or again.
-    pub fn publish(&self) {
-        self.tell(|live, now| live.publish(now));
-    }
-
-    /// Media from the encoder.
-    pub fn push(&self, media: Media) {
-        if matches!(media, Media::Unit(_)) {
-            self.surroundings.metrics.units.inc();
-        }
-        self.tell(|live, now| live.push(now, media));
-    }
-
-    /// What was repaired at the door, for all encoders of this epoch.
-    pub fn encoder_repairs(&self) -> Repairs {
-        self.lock().encoder_repairs
-    }
-
-    /// What has been repaired at the door so far.
-    fn note_repairs(&self, repairs: Repairs) {
-        self.lock().encoder_repairs = repairs;
-    }
-
-    /// The encoder has left: the reconnect window begins.
-    pub fn unpublish(&self) {
-        self.tell(|live, now| live.unpublish(now));
     }
 
     /// Ends the broadcast, whether or not an encoder is there.
@@ -269,6 +258,12 @@ impl Broadcast {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Time has passed.
+    fn look(&self) {
+        self.arrange(|lanes, now| lanes.handle_timeout(now));
+        self.tell(|live, now| live.handle_timeout(now));
+    }
+
     /// Tells the core one thing and does what it asks for.
     fn tell(&self, fact: impl FnOnce(&mut Live, WallTime)) {
         let mut inner = self.lock();
@@ -290,7 +285,7 @@ impl Broadcast {
             }
         }
         let state = inner.live.state();
-        let sooner = match (inner.live.poll_timeout(), inner.alarm) {
+        let sooner = match (inner.next_look(), inner.alarm) {
             (Some(next), Some(alarm)) => next < alarm,
             (next, None) => next.is_some(),
             (None, Some(_)) => false,
@@ -311,7 +306,7 @@ impl Broadcast {
             Output::Reserve(msn) => self.reserve(msn),
             Output::Init { record, bytes } => self.keep_init(record, bytes),
             Output::Segment { record, bytes } => self.keep_segment(record, bytes),
-            Output::TranscodeStart(renditions) => self.start_transcoder(inner, renditions),
+            Output::TranscodeStart(job) => self.start_transcoder(inner, job),
             Output::Transcode { media, cut } => {
                 if let Some(transcoder) = &inner.transcoder {
                     transcoder.feed(media, cut);
@@ -322,6 +317,8 @@ impl Broadcast {
                     transcoder.finish();
                 }
             }
+            Output::MakeSlate { absence, media } => self.make_slate(absence, media),
+            Output::Tapped { rendition, media } => self.taps.pass(rendition, media),
             Output::Warning(warning) => {
                 warn!(video = %self.video, warning = %warning, "streamer warned");
             }
@@ -416,6 +413,14 @@ impl Broadcast {
             rendition,
             kind,
         }
+    }
+}
+
+impl Inner {
+    /// When time has to be let pass for the core or the lanes.
+    fn next_look(&self) -> Option<WallTime> {
+        let core = self.live.poll_timeout();
+        core.into_iter().chain(self.lanes.poll_timeout()).min()
     }
 }
 

@@ -1,4 +1,4 @@
-//! One publisher per video.
+//! One publisher per lane of a video.
 //!
 //! A living encoder sends bytes all the time. So a second one with the same key waits for the
 //! first's next byte: if one comes the second is refused; if none comes within [`DEAD_AFTER`] of
@@ -14,7 +14,7 @@ use std::{
 use tokio::{sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
 use weir_ingest::rtmp::Refusal;
-use weir_model::VideoId;
+use weir_model::{Lane, VideoId};
 
 /// Silence after which a publisher may be replaced.
 pub(super) const DEAD_AFTER: Duration = Duration::from_secs(3);
@@ -22,8 +22,11 @@ pub(super) const DEAD_AFTER: Duration = Duration::from_secs(3);
 /// Who publishes what.
 #[derive(Debug, Default)]
 pub struct Claims {
-    holders: Mutex<HashMap<VideoId, Holder>>,
+    holders: Mutex<HashMap<Place, Holder>>,
 }
+
+/// What one encoder at a time may hold.
+type Place = (VideoId, Lane);
 
 /// What others see of a claim.
 #[derive(Clone, Debug)]
@@ -32,31 +35,36 @@ struct Holder {
     replaced: CancellationToken,
 }
 
-/// The right to publish a video, until dropped.
+/// The right to publish on a lane of a video, until dropped.
 #[derive(Debug)]
 pub(crate) struct Claim {
-    video: VideoId,
+    place: Place,
     last_input: watch::Sender<Instant>,
     replaced: CancellationToken,
     claims: Arc<Claims>,
 }
 
 impl Claims {
-    /// Claims the video, waiting for the present holder to show that it is alive or dead.
-    pub(crate) async fn claim(self: &Arc<Self>, video: VideoId) -> Result<Claim, Refusal> {
+    /// Claims a lane of the video, waiting for its present holder to show that it is alive or dead.
+    pub(crate) async fn claim(
+        self: &Arc<Self>,
+        video: VideoId,
+        lane: Lane,
+    ) -> Result<Claim, Refusal> {
+        let place = (video, lane);
         loop {
-            let mut holder = match self.lock().entry(video) {
+            let mut holder = match self.lock().entry(place) {
                 Entry::Occupied(holder) => holder.get().clone(),
-                Entry::Vacant(place) => {
+                Entry::Vacant(free) => {
                     let (last_input, seen) = watch::channel(Instant::now());
                     let replaced = CancellationToken::new();
-                    place.insert(Holder {
+                    free.insert(Holder {
                         last_input: seen,
                         replaced: replaced.clone(),
                     });
                     let claims = Arc::clone(self);
                     return Ok(Claim {
-                        video,
+                        place,
                         last_input,
                         replaced,
                         claims,
@@ -77,10 +85,10 @@ impl Claims {
         }
     }
 
-    /// Refuses if the present holder, if there is one, shows that it is alive. Waits for that for
+    /// Refuses if the lane's present holder, if there is one, shows that it is alive. Waits for that for
     /// as long as the holder is silent.
-    pub(crate) async fn check_free(&self, video: VideoId) -> Result<(), Refusal> {
-        let holder = self.lock().get(&video).cloned();
+    pub(crate) async fn check_free(&self, video: VideoId, lane: Lane) -> Result<(), Refusal> {
+        let holder = self.lock().get(&(video, lane)).cloned();
         let Some(mut holder) = holder else {
             return Ok(());
         };
@@ -91,7 +99,7 @@ impl Claims {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<VideoId, Holder>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Place, Holder>> {
         self.holders.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -99,7 +107,12 @@ impl Claims {
 impl Claim {
     /// The video claimed.
     pub(crate) fn video(&self) -> VideoId {
-        self.video
+        self.place.0
+    }
+
+    /// Its lane claimed.
+    pub(crate) fn lane(&self) -> Lane {
+        self.place.1
     }
 
     /// The holder got bytes: it is alive.
@@ -115,7 +128,7 @@ impl Claim {
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        self.claims.lock().remove(&self.video);
+        self.claims.lock().remove(&self.place);
     }
 }
 
@@ -123,6 +136,7 @@ impl Drop for Claim {
 mod tests {
     use super::*;
 
+    const LANE: Lane = Lane::Primary;
     fn video() -> VideoId {
         "oabcdefghijk".parse().unwrap()
     }
@@ -130,10 +144,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_living_holder_keeps_its_claim() {
         let claims = Arc::new(Claims::default());
-        let first = claims.claim(video()).await.unwrap();
+        let first = claims.claim(video(), LANE).await.unwrap();
         let second = tokio::spawn({
             let claims = Arc::clone(&claims);
-            async move { claims.claim(video()).await.map(|_| ()) }
+            async move { claims.claim(video(), LANE).await.map(|_| ()) }
         });
         tokio::time::sleep(Duration::from_secs(1)).await;
         first.touch();
@@ -143,26 +157,27 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_video_is_free_unless_its_holder_lives() {
         let claims = Arc::new(Claims::default());
-        assert_eq!(claims.check_free(video()).await, Ok(()));
-        let holder = claims.claim(video()).await.unwrap();
+        assert_eq!(claims.check_free(video(), LANE).await, Ok(()));
+        let holder = claims.claim(video(), LANE).await.unwrap();
         holder.touch();
         let silence = Duration::from_secs(60);
-        let silent = tokio::time::timeout(silence, claims.check_free(video())).await;
+        let silent = tokio::time::timeout(silence, claims.check_free(video(), LANE)).await;
         assert!(silent.is_err(), "what came before does not count");
-        let (checked, ()) = tokio::join!(claims.check_free(video()), async { holder.touch() });
+        let (checked, ()) =
+            tokio::join!(claims.check_free(video(), LANE), async { holder.touch() });
         assert_eq!(checked, Err(Refusal::AlreadyPublishing));
-        let (checked, ()) = tokio::join!(claims.check_free(video()), async { drop(holder) });
+        let (checked, ()) = tokio::join!(claims.check_free(video(), LANE), async { drop(holder) });
         assert_eq!(checked, Ok(()));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_dead_holder_is_replaced_once_it_lets_go() {
         let claims = Arc::new(Claims::default());
-        let first = claims.claim(video()).await.unwrap();
+        let first = claims.claim(video(), LANE).await.unwrap();
         let asked = Instant::now();
         let second = tokio::spawn({
             let claims = Arc::clone(&claims);
-            async move { claims.claim(video()).await.map(|claim| claim.video()) }
+            async move { claims.claim(video(), LANE).await.map(|claim| claim.video()) }
         });
         first.replaced().await;
         assert_eq!(asked.elapsed(), DEAD_AFTER);
@@ -174,15 +189,34 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_holder_that_leaves_makes_room_at_once() {
         let claims = Arc::new(Claims::default());
-        let first = claims.claim(video()).await.unwrap();
+        let first = claims.claim(video(), LANE).await.unwrap();
         let asked = Instant::now();
         let second = tokio::spawn({
             let claims = Arc::clone(&claims);
-            async move { claims.claim(video()).await.map(|_| ()) }
+            async move { claims.claim(video(), LANE).await.map(|_| ()) }
         });
         tokio::task::yield_now().await;
         drop(first);
         assert_eq!(second.await.unwrap(), Ok(()));
         assert_eq!(asked.elapsed(), Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_lane_has_its_own_holder() {
+        let claims = Arc::new(Claims::default());
+        let primary = claims.claim(video(), Lane::Primary).await.unwrap();
+        let asked = Instant::now();
+        let backup = claims.claim(video(), Lane::Backup).await.unwrap();
+        assert_eq!(asked.elapsed(), Duration::ZERO);
+        assert_eq!(
+            (primary.lane(), backup.lane()),
+            (Lane::Primary, Lane::Backup)
+        );
+        drop(primary);
+        assert_eq!(claims.check_free(video(), Lane::Primary).await, Ok(()));
+        let (checked, ()) = tokio::join!(claims.check_free(video(), Lane::Backup), async {
+            backup.touch()
+        });
+        assert_eq!(checked, Err(Refusal::AlreadyPublishing));
     }
 }

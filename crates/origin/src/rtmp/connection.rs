@@ -157,6 +157,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
                 match event {
                     Event::PublishRequested(request) => self.decide(&request).await,
                     Event::Media(media) => self.deliver(FromEncoder::Media(media)).await,
+                    Event::Track(from_track) => {
+                        self.deliver(FromEncoder::Track(from_track)).await;
+                    }
                     Event::TrackRefused(track) => {
                         let video = self.video().map(tracing::field::display);
                         warn!(peer = self.peer, video, reason = %track, "encoder sends a track that is not taken");
@@ -219,10 +222,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
         };
         match admitted {
             Ok(publication) => {
-                let video = publication.claim.video();
+                let (video, lane) = (publication.claim.video(), publication.claim.lane());
                 self.publication = Some(publication);
                 self.session.accept(Instant::now().into_std());
-                info!(peer = self.peer, %video, "encoder publishing");
+                info!(peer = self.peer, %video, %lane, "encoder publishing");
             }
             Err(refusal) => self.session.reject(refusal),
         }
@@ -230,8 +233,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
 
     async fn admit(&self, request: &PublishRequest) -> Result<Publication, Refusal> {
         let video = self.context.publishers.authorize(&request.key).await?;
-        let claim = self.context.claims.claim(video).await?;
-        let media = self.context.publishers.publish(video).await?;
+        let claim = self.context.claims.claim(video, request.lane).await?;
+        let media = self.context.publishers.publish(video, request.lane).await?;
         Ok(Publication {
             media,
             repairs: Repairs::default(),

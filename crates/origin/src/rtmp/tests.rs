@@ -34,7 +34,11 @@ impl Publishers for House {
         Box::pin(async move { video })
     }
 
-    fn publish(&self, video: VideoId) -> BoxFuture<'_, Result<mpsc::Sender<FromEncoder>, Refusal>> {
+    fn publish(
+        &self,
+        video: VideoId,
+        _: Lane,
+    ) -> BoxFuture<'_, Result<mpsc::Sender<FromEncoder>, Refusal>> {
         let publications = self.publications.lock().unwrap().clone();
         Box::pin(async move {
             let (media, receiver) = mpsc::channel(4);

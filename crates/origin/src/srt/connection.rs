@@ -72,8 +72,8 @@ pub(super) async fn run(connection: weir_srt::Connection, peer: &str, context: C
         Ok(reader) => reader,
         Err(error) => return refused(error.to_string()),
     };
-    let video = publication.claim.video();
-    info!(peer, %video, "encoder publishing");
+    let (video, lane) = (publication.claim.video(), publication.claim.lane());
+    info!(peer, %video, %lane, "encoder publishing");
     let mut demuxer = Demuxer::default();
     let end = publication
         .drive(&mut reader, &mut demuxer, &context.shutdown)
@@ -90,11 +90,11 @@ pub(super) async fn run(connection: weir_srt::Connection, peer: &str, context: C
 
 async fn admit(stream_id: &str, context: &Context) -> Result<Publication, Refusal> {
     // The gate has let it in, so there is one.
-    let key = stream_key(stream_id).map_err(|_| Refusal::UnknownKey)?;
+    let (key, lane) = stream_key(stream_id).map_err(|_| Refusal::UnknownKey)?;
     let admitted = timeout(DECISION_TIMEOUT, async {
         let video = context.publishers.authorize(&key).await?;
-        let claim = context.claims.claim(video).await?;
-        let media = context.publishers.publish(video).await?;
+        let claim = context.claims.claim(video, lane).await?;
+        let media = context.publishers.publish(video, lane).await?;
         Ok(Publication {
             media,
             repairs: Repairs::default(),

@@ -13,6 +13,7 @@ use std::{
 use tokio::{runtime::Handle, sync::Semaphore};
 use tracing::warn;
 use weir_ingest::rtmp::{Refusal, StreamKey};
+use weir_model::Lane;
 use weir_srt::Reject;
 
 use super::stream_id::stream_key;
@@ -43,24 +44,24 @@ impl Gate {
         if self.room.available_permits() == 0 {
             return refuse("there are too many connections", Reject::Overload);
         }
-        let key = match stream_key(stream_id) {
-            Ok(key) => key,
+        let (key, lane) = match stream_key(stream_id) {
+            Ok(named) => named,
             Err(invalid) => return refuse(&invalid.to_string(), invalid.reject()),
         };
-        match self.decide(key) {
+        match self.decide(key, lane) {
             Some(Err(refusal)) => refuse(refusal.description(), code(refusal)),
             Some(Ok(())) | None => Ok(()),
         }
     }
 
     /// `None` if that takes too long.
-    fn decide(&self, key: StreamKey) -> Option<Result<(), Refusal>> {
+    fn decide(&self, key: StreamKey, lane: Lane) -> Option<Result<(), Refusal>> {
         let (publishers, claims) = (Arc::clone(&self.publishers), Arc::clone(&self.claims));
         let (answer, answered) = mpsc::channel();
         let deciding = self.runtime.spawn(async move {
             let decision = async {
                 let video = publishers.authorize(&key).await?;
-                claims.check_free(video).await
+                claims.check_free(video, lane).await
             };
             // Nobody may be waiting any more.
             let _ = answer.send(decision.await);

@@ -6,10 +6,12 @@
 //! | `publish:KEY` | encoders that were set up for other servers |
 //! | `KEY`, `live/KEY` | OBS, which sends what stands in its field for the stream key |
 //!
-//! What follows a `?` in the key is dropped, as over RTMP.
+//! `?backup=1` behind the key, as over RTMP, makes the caller the backup publisher:
+//! `#!::r=live/KEY?backup=1,m=publish`, `publish:KEY?backup=1`. What else follows a `?` is dropped.
 
 use thiserror::Error;
 use weir_ingest::rtmp::StreamKey;
+use weir_model::Lane;
 use weir_srt::Reject;
 
 use crate::rtmp::APP;
@@ -45,8 +47,8 @@ impl InvalidStreamId {
     }
 }
 
-/// The stream key in a stream id.
-pub(super) fn stream_key(stream_id: &str) -> Result<StreamKey, InvalidStreamId> {
+/// The stream key in a stream id, and which of the video's publishers the caller is.
+pub(super) fn stream_key(stream_id: &str) -> Result<(StreamKey, Lane), InvalidStreamId> {
     if let Some(keyed) = stream_id.strip_prefix("#!") {
         return from_keys(keyed.strip_prefix("::").ok_or(InvalidStreamId::Malformed)?);
     }
@@ -58,7 +60,7 @@ pub(super) fn stream_key(stream_id: &str) -> Result<StreamKey, InvalidStreamId> 
 }
 
 /// Of the form `r=live/KEY,m=publish`.
-fn from_keys(keyed: &str) -> Result<StreamKey, InvalidStreamId> {
+fn from_keys(keyed: &str) -> Result<(StreamKey, Lane), InvalidStreamId> {
     let (mut resource, mut mode, mut media) = ("", "request", "stream");
     for pair in keyed.split(',') {
         match pair.split_once('=').ok_or(InvalidStreamId::Malformed)? {
@@ -77,8 +79,8 @@ fn from_keys(keyed: &str) -> Result<StreamKey, InvalidStreamId> {
     from_resource(resource)
 }
 
-fn from_resource(resource: &str) -> Result<StreamKey, InvalidStreamId> {
-    let resource = resource.split('?').next().unwrap_or_default();
+fn from_resource(resource: &str) -> Result<(StreamKey, Lane), InvalidStreamId> {
+    let (resource, query) = resource.split_once('?').unwrap_or((resource, ""));
     let resource = resource.trim_start_matches('/');
     let key = match resource.split_once('/') {
         Some((APP, key)) => key,
@@ -88,7 +90,7 @@ fn from_resource(resource: &str) -> Result<StreamKey, InvalidStreamId> {
     if key.is_empty() {
         return Err(InvalidStreamId::Missing);
     }
-    Ok(StreamKey::from(key.to_owned()))
+    Ok((StreamKey::from(key.to_owned()), Lane::of_query(query)))
 }
 
 #[cfg(test)]
@@ -107,8 +109,22 @@ mod tests {
             "live/KEY",
             "/live/KEY?bitrate=9",
         ] {
-            let key = stream_key(stream_id).map(|key| key.expose().to_owned());
-            assert_eq!(key.as_deref(), Ok("KEY"), "{stream_id}");
+            let (key, lane) = stream_key(stream_id).unwrap();
+            assert_eq!((key.expose(), lane), ("KEY", Lane::Primary), "{stream_id}");
+        }
+    }
+
+    #[test]
+    fn every_form_can_name_the_backup() {
+        for stream_id in [
+            "#!::r=live/KEY?backup=1,m=publish",
+            "#!::m=publish,r=KEY?bitrate=9&backup=1",
+            "publish:KEY?backup=1",
+            "live/KEY?backup=1",
+            "KEY?backup=1",
+        ] {
+            let (key, lane) = stream_key(stream_id).unwrap();
+            assert_eq!((key.expose(), lane), ("KEY", Lane::Backup), "{stream_id}");
         }
     }
 

@@ -21,7 +21,7 @@ use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
-use weir_model::VideoId;
+use weir_model::{Lane, VideoId};
 use weir_origin::{
     origin::{Config, Listeners, Origin},
     rtmp::{FromEncoder, Publishers},
@@ -177,7 +177,11 @@ impl TestOrigin {
 
     /// Where an encoder of the video sends.
     pub async fn publish(&self, video: VideoId) -> mpsc::Sender<FromEncoder> {
-        self.origin.registry().publish(video).await.unwrap()
+        self.origin
+            .registry()
+            .publish(video, Lane::Primary)
+            .await
+            .unwrap()
     }
 
     pub async fn end(&self, video: VideoId) {

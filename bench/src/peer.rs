@@ -2,7 +2,7 @@
 
 use std::{
     net::{SocketAddr, TcpListener},
-    path::Path,
+    path::{Path, PathBuf},
     pin::Pin,
     process::{Child, Command, Stdio},
     time::Duration,
@@ -75,6 +75,8 @@ impl Weir {
                 "--rtmp",
                 "127.0.0.1:0",
                 "--srt",
+                "127.0.0.1:0",
+                "--webrtc",
                 "127.0.0.1:0",
                 "--operator",
                 "127.0.0.1:0",
@@ -159,10 +161,15 @@ impl Server for Weir {
 pub(crate) struct Nginx {
     child: Child,
     rtmp: SocketAddr,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Nginx {
+    /// The playlist that it keeps of a stream.
+    pub(crate) fn playlist(&self, stream_key: &str) -> PathBuf {
+        self.folder.path().join(format!("hls/{stream_key}.m3u8"))
+    }
+
     /// Starts one worker on a free port.
     pub(crate) async fn start() -> Result<Self> {
         let folder = TempDir::new()?;
@@ -181,7 +188,7 @@ impl Nginx {
         let server = Self {
             child,
             rtmp,
-            _folder: folder,
+            folder,
         };
         let deadline = Instant::now() + START_DEADLINE;
         while TcpStream::connect(rtmp).await.is_err() {

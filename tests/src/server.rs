@@ -265,6 +265,8 @@ async fn launch(
             &operator,
             "--srt",
             "127.0.0.1:0",
+            "--webrtc",
+            "127.0.0.1:0",
         ])
         .arg("--edge-module")
         .arg(built::edge_module())

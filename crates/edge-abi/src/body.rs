@@ -13,6 +13,8 @@ pub enum BodyKind {
     Events = 0,
     /// A comment.
     Comment = 1,
+    /// A session description, a fragment of one, or nothing: what WHIP and WHEP exchange.
+    Session = 2,
 }
 
 impl BodyKind {
@@ -20,6 +22,7 @@ impl BodyKind {
         match value {
             0 => Ok(Self::Events),
             1 => Ok(Self::Comment),
+            2 => Ok(Self::Session),
             value => Err(DecodeError::UnknownValue {
                 field: "body kind",
                 value,

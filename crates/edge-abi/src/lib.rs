@@ -61,7 +61,7 @@ pub use request::{Country, Method, Request};
 pub use wire::{DecodeError, Overflow};
 
 /// Version of the layout; host and guest refuse each other if theirs differ.
-pub const ABI_VERSION: u32 = 1;
+pub const ABI_VERSION: u32 = 2;
 
 /// Size in bytes of the buffer that a guest must offer at least.
 pub const MIN_BUFFER: usize = 32 * 1024;

@@ -185,7 +185,8 @@ pub struct Serve<'a> {
     pub held: bool,
 }
 
-/// A request that goes to the origin each time, with its body.
+/// A request that goes to the origin each time: its method, its body, and of its header fields
+/// `Content-Type`, `Authorization` and `If-Match`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Forward<'a> {
     /// Path and query to send it to.

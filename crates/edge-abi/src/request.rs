@@ -21,6 +21,10 @@ pub enum Method {
     Post = 3,
     /// Any other; none of them goes with any path.
     Other = 4,
+    /// `PATCH` (RFC 5789).
+    Patch = 5,
+    /// `DELETE`.
+    Delete = 6,
 }
 
 impl Method {
@@ -31,6 +35,8 @@ impl Method {
             "HEAD" => Self::Head,
             "OPTIONS" => Self::Options,
             "POST" => Self::Post,
+            "PATCH" => Self::Patch,
+            "DELETE" => Self::Delete,
             _ => Self::Other,
         }
     }
@@ -42,6 +48,8 @@ impl Method {
             2 => Self::Options,
             3 => Self::Post,
             4 => Self::Other,
+            5 => Self::Patch,
+            6 => Self::Delete,
             value => {
                 return Err(DecodeError::UnknownValue {
                     field: "method",

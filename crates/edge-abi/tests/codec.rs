@@ -9,14 +9,16 @@ use weir_edge_abi::{
 };
 use weir_model::WallTime;
 
-const METHODS: [Method; 5] = [
+const METHODS: [Method; 7] = [
     Method::Get,
     Method::Head,
     Method::Options,
     Method::Post,
     Method::Other,
+    Method::Patch,
+    Method::Delete,
 ];
-const KINDS: [BodyKind; 2] = [BodyKind::Events, BodyKind::Comment];
+const KINDS: [BodyKind; 3] = [BodyKind::Events, BodyKind::Comment, BodyKind::Session];
 
 fn country() -> impl Strategy<Value = Option<Country>> {
     any::<Option<(u8, u8)>>()

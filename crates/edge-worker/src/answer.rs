@@ -6,13 +6,13 @@ use weir_model::problem::Code;
 /// What a cross-origin page may read of an answer, besides the fields that it always may.
 macro_rules! open_to_all {
     ($($field:expr),* $(,)?) => {
-        Fields::new(&[
+        ::weir_edge_abi::Fields::new(&[
             $($field,)*
             ("access-control-allow-origin", "*"),
             (
                 "access-control-expose-headers",
-                "age, cache-status, content-length, content-range, date, location, retry-after, \
-                 weir-next-offset, weir-span-duration, weir-span-start",
+                "age, cache-status, content-length, content-range, date, etag, link, location, \
+                 retry-after, weir-next-offset, weir-span-duration, weir-span-start",
             ),
             ("cross-origin-resource-policy", "cross-origin"),
             ("timing-allow-origin", "*"),
@@ -21,6 +21,7 @@ macro_rules! open_to_all {
         ])
     };
 }
+pub(crate) use open_to_all;
 
 /// Fields of media and API answers: any page may read them, none with credentials.
 pub const OPEN: Fields<'static> = open_to_all!();

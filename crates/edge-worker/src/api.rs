@@ -12,6 +12,7 @@ use crate::{
     device,
     media::{ERROR_MS, STALE_MS, WAIT_MS, deny_protected},
     query::{Parameter, canonical, decimal, identifier, seconds},
+    webrtc,
 };
 
 const CLASS: Class = Class::Api;
@@ -61,6 +62,7 @@ pub(crate) fn decide<'a>(request: &Request<'a>, call: &str) -> Plan<'a> {
             Some(answer) => answer,
             None => post(request, BodyKind::Events),
         },
+        ("whip", session, None, None) => webrtc::publish(request, session),
         ("videos", Some(id), what, None) => {
             let Ok(video) = id.parse::<VideoId>() else {
                 return deny(CLASS, Code::VideoNotFound, "no video has such an id");

@@ -23,6 +23,7 @@ pub fn check_body(kind: BodyKind, body: &[u8]) -> Verdict<'static> {
     let checked = match kind {
         BodyKind::Events => events(text),
         BodyKind::Comment => comment(text),
+        BodyKind::Session => Ok(session(text)),
     };
     match checked {
         Err(Malformed) => refuse(Code::InvalidBody, "the body is not JSON"),
@@ -91,6 +92,16 @@ fn comment(text: &str) -> Result<Option<Fault>, Malformed> {
     json.end()?;
     let complete = kind == Kind::Object && author && comment;
     Ok((!complete).then_some("a comment is an object with author and text, both filled in"))
+}
+
+/// RFC 8866 section 5: lines of a letter, an equals sign and a value. Nothing at all ends a session.
+fn session(text: &str) -> Option<Fault> {
+    let is_line = |line: &str| {
+        let typed = matches!(line.as_bytes(), [b'a'..=b'z', b'=', ..]);
+        typed && !line.bytes().any(|b| b.is_ascii_control())
+    };
+    let valid = text.lines().all(is_line);
+    (!valid).then_some("the body is no session description, nor a part of one")
 }
 
 fn refuse(code: Code, detail: &'static str) -> Verdict<'static> {

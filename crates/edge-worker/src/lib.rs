@@ -7,6 +7,7 @@
 //! - [`mod@decide`]: from a request to a plan: which rules a path comes under
 //! - [`media`]: playlists and media under `/v/`
 //! - [`api`]: the HTTP API under `/api/v1/`
+//! - [`webrtc`]: sessions of WHIP and WHEP
 //! - [`web`]: pages and files of the web app
 //! - [`query`]: query parameters in one spelling
 //! - [`device`]: the device class behind a request
@@ -38,6 +39,7 @@ pub mod media;
 pub mod query;
 pub mod room;
 pub mod web;
+pub mod webrtc;
 
 pub use body::check_body;
 pub use decide::decide;

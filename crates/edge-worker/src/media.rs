@@ -4,14 +4,14 @@ use std::{borrow::Cow, fmt::Write};
 
 use weir_edge_abi::{Action, Class, Config, Plan, Request, Serve};
 use weir_model::{
-    Access, DeviceClass, MediaPath, PlaylistPosition, Resource, Skip,
+    Access, DeviceClass, MediaPath, PlaylistPosition, Resource, Skip, WhepPath,
     path::{InvalidDirective, delivery_directives},
     problem::Code,
 };
 
 use crate::{
     answer::{Methods, OPEN, deny},
-    device,
+    device, webrtc,
 };
 
 /// `Cache-Control` of what never gets other bytes.
@@ -30,6 +30,9 @@ pub const STALE_MS: u32 = 3600 * 1000;
 pub const WAIT_MS: u32 = 8000;
 
 pub(crate) fn decide<'a>(config: &Config, request: &Request<'a>) -> Plan<'a> {
+    if let Some(whep) = WhepPath::parse(request.path) {
+        return webrtc::play(request, &whep);
+    }
     let Some(parsed) = MediaPath::parse(request.path) else {
         return deny(Class::Web, Code::NotFound, "the path names no media");
     };

@@ -135,7 +135,15 @@ proptest! {
         method in 0..5usize,
         user_agent in "\\PC{0,20}",
     ) {
-        let methods = [Method::Get, Method::Head, Method::Options, Method::Post, Method::Other];
+        let methods = [
+            Method::Get,
+            Method::Head,
+            Method::Options,
+            Method::Post,
+            Method::Other,
+            Method::Patch,
+            Method::Delete,
+        ];
         let request =
             Request { user_agent: &user_agent, ..Request::new(methods[method], &path, &query) };
         let plan = decide(&Config::default(), &request);
@@ -161,5 +169,6 @@ proptest! {
     fn any_body_has_a_verdict(body in proptest::collection::vec(any::<u8>(), 0..200)) {
         let _ = check_body(BodyKind::Events, &body);
         let _ = check_body(BodyKind::Comment, &body);
+        let _ = check_body(BodyKind::Session, &body);
     }
 }

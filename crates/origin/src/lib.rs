@@ -4,6 +4,7 @@
 //!
 //! - [`rtmp`]: the listener that encoders push to
 //! - [`srt`]: the other listener that encoders push to
+//! - [`webrtc`]: browsers and other WebRTC clients, that publish and that play
 //! - [`registry`]: which videos are on air, and who may push to them
 //! - [`broadcast`]: one video on air: a sans-IO [`weir_media::live::Live`] and what it asks for
 //! - [`transcode`]: the transcoder child process of a broadcast
@@ -33,3 +34,4 @@ pub mod spool;
 pub mod srt;
 pub mod store;
 pub mod transcode;
+pub mod webrtc;

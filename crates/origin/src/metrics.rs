@@ -36,8 +36,22 @@ pub struct Metrics {
     pub transcoder_units_dropped: Counter,
     /// Requests that wait for a playlist position or a part.
     pub requests_waiting: Gauge,
+    /// WebRTC sessions that publish.
+    pub webrtc_publishing: Gauge,
+    /// WebRTC sessions that play.
+    pub webrtc_playing: Gauge,
+    /// Keyframes that WebRTC publishers were asked for.
+    pub webrtc_plis: Counter,
+    /// Frames that came incomplete from WebRTC publishers, or that WebRTC viewers could not take.
+    pub webrtc_frames_dropped: Counter,
     /// Pushes refused: wrong key, ended video, or another publisher.
     pub publishes_refused: Counter,
+    /// Times that a backup publisher took over from the primary, or the primary from it.
+    pub lane_switches: Counter,
+    /// Slates made for broadcasts whose encoders were away.
+    pub slates: Counter,
+    /// Slates that could not be made.
+    pub slates_failed: Counter,
 }
 
 impl Metrics {
@@ -56,6 +70,16 @@ impl Metrics {
                 "requests_waiting",
                 "Requests waiting for a position",
                 &all.requests_waiting,
+            ),
+            (
+                "webrtc_publishing",
+                "WebRTC sessions that publish",
+                &all.webrtc_publishing,
+            ),
+            (
+                "webrtc_playing",
+                "WebRTC sessions that play",
+                &all.webrtc_playing,
             ),
         ];
         for (name, help, gauge) in gauges {
@@ -98,9 +122,30 @@ impl Metrics {
                 &all.transcoder_units_dropped,
             ),
             (
+                "webrtc_plis",
+                "Keyframes that WebRTC publishers were asked for",
+                &all.webrtc_plis,
+            ),
+            (
+                "webrtc_frames_dropped",
+                "Frames that WebRTC clients sent incomplete or could not take",
+                &all.webrtc_frames_dropped,
+            ),
+            (
                 "publishes_refused",
                 "Pushes refused",
                 &all.publishes_refused,
+            ),
+            (
+                "lane_switches",
+                "Take-overs between primary and backup publisher",
+                &all.lane_switches,
+            ),
+            ("slates", "Slates made for absent encoders", &all.slates),
+            (
+                "slates_failed",
+                "Slates that could not be made",
+                &all.slates_failed,
             ),
         ];
         for (name, help, counter) in counters {

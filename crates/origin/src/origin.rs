@@ -29,13 +29,13 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_rustls::rustls::ServerConfig;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
+use weir_media::live::LiveConfig;
 pub use weir_media::package::PartProfile;
-use weir_media::{framing::LadderRung, live::LiveConfig};
 
 pub use self::listeners::{BindError, Listeners, PushUrls};
 use crate::{
     archive::Archive,
-    broadcast::Surroundings,
+    broadcast::{Surroundings, slate},
     clock::Clock,
     events::{Options, Statistics},
     http::{self, App, Parts},
@@ -47,6 +47,8 @@ use crate::{
     spool::Spool,
     srt,
     store::{SqliteMeta, StoreError},
+    transcode::ladder::Ladder,
+    webrtc::{self, WebRtc, turn::TurnServers},
 };
 
 /// How long connections may take to end once the origin is asked to.
@@ -67,14 +69,18 @@ pub struct Config {
     pub rtmps: Option<(SocketAddr, Arc<ServerConfig>)>,
     /// Where encoders push over SRT.
     pub srt: srt::Config,
+    /// Where media of WebRTC comes and goes.
+    pub webrtc: webrtc::Config,
     /// The built web app, if there is one.
     pub www: Option<PathBuf>,
     /// The transcoder's executable; without one, only the source is offered.
     pub transcoder: Option<PathBuf>,
-    /// What it is to make of a source that is taller, best first.
-    pub ladder: Vec<LadderRung>,
+    /// What it is to make of a source that is larger or coded otherwise.
+    pub ladder: Ladder,
     /// How long a broadcast waits for an encoder that went away.
     pub reconnect_window: Duration,
+    /// What is shown meanwhile, after a moment; without it, viewers wait too.
+    pub slate: Option<slate::Config>,
     /// How long parts are.
     pub parts: PartProfile,
 }
@@ -94,10 +100,16 @@ impl Config {
                 latency: Duration::from_millis(120),
                 passphrase: None,
             },
+            webrtc: webrtc::Config {
+                address: any_port,
+                candidates: Vec::new(),
+                turn: TurnServers::default(),
+            },
             www: None,
             transcoder: None,
-            ladder: LadderRung::standard(),
+            ladder: Ladder::standard(),
             reconnect_window: Duration::from_secs(30),
+            slate: None,
             parts: PartProfile::default(),
         }
     }
@@ -107,7 +119,9 @@ impl Config {
         LiveConfig {
             parts: self.parts,
             reconnect_window: self.reconnect_window,
-            ladder: self.ladder.clone(),
+            slate_after: self.slate.as_ref().map(|slate| slate.after),
+            ladder: self.ladder.renditions.clone(),
+            sound: self.ladder.sound.clone(),
             ..LiveConfig::default()
         }
     }
@@ -145,6 +159,7 @@ pub enum StartError {
 pub struct Origin {
     viewer: SocketAddr,
     operator: SocketAddr,
+    webrtc: SocketAddr,
     push_urls: PushUrls,
     operator_token_file: PathBuf,
     registry: Registry,
@@ -195,6 +210,7 @@ impl Origin {
             journal: journal.clone(),
             spool: spool.clone(),
             transcoder: config.transcoder,
+            slate: config.slate,
             live,
             metrics: metrics.clone(),
         };
@@ -203,13 +219,23 @@ impl Origin {
 
         let shutdown = CancellationToken::new();
         let push_urls = listeners.push_urls();
+        let webrtc_address = listeners.webrtc_address();
         let Listeners {
             viewer,
             operator,
             rtmp,
             rtmps,
             srt,
+            webrtc,
         } = listeners;
+        let claims = Arc::new(Claims::default());
+        let (webrtc, serving_webrtc) = WebRtc::serve(
+            webrtc,
+            registry.clone(),
+            claims.clone(),
+            metrics.clone(),
+            shutdown.clone(),
+        );
         let app = App::from(Parts {
             registry: registry.clone(),
             meta: videos.clone(),
@@ -217,6 +243,7 @@ impl Origin {
             statistics: statistics.clone(),
             clock,
             operator_token,
+            webrtc,
             push_urls: push_urls.clone(),
             data,
             www: config.www,
@@ -224,7 +251,6 @@ impl Origin {
             registered,
             shutdown: shutdown.clone(),
         });
-        let claims = Arc::new(Claims::default());
         let encoders = |listener, tls| {
             tokio::spawn(rtmp::serve(
                 listener,
@@ -249,10 +275,12 @@ impl Origin {
             claims.clone(),
             shutdown.clone(),
         )));
+        servers.push(tokio::spawn(serving_webrtc));
         servers.extend(rtmps.map(|(listener, _, tls)| encoders(listener, Some(tls))));
         Ok(Self {
             viewer: viewer.1,
             operator: operator.1,
+            webrtc: webrtc_address,
             push_urls,
             operator_token_file,
             registry,
@@ -274,6 +302,11 @@ impl Origin {
     /// Where the operator's API listens.
     pub fn operator_address(&self) -> SocketAddr {
         self.operator
+    }
+
+    /// Where media of WebRTC comes and goes, over UDP and TCP.
+    pub fn webrtc_address(&self) -> SocketAddr {
+        self.webrtc
     }
 
     /// Where encoders push.

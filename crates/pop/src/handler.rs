@@ -7,7 +7,7 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Request, StatusCode,
+    HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode,
     header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, USER_AGENT},
     request::Parts,
 };
@@ -111,7 +111,9 @@ impl Handler {
             country: None,
         };
         let began = Instant::now();
-        let step = self.guests.decide(&request, |plan| self.step(&plan));
+        let step = self
+            .guests
+            .decide(&request, |plan| self.step(&plan, &parts.method));
         self.count_guest_call(began, &step);
         match step {
             Err(CallError::Overflow(_)) => {
@@ -122,7 +124,7 @@ impl Handler {
         }
     }
 
-    fn step(&self, plan: &Plan<'_>) -> (Class, Outcome, Step) {
+    fn step(&self, plan: &Plan<'_>, method: &Method) -> (Class, Outcome, Step) {
         let (outcome, step) = match &plan.action {
             Action::Respond(response) => (Outcome::Pass, Step::Done(respond::own(response))),
             Action::Deny(response) => (Outcome::Denied, Step::Done(respond::own(response))),
@@ -131,7 +133,8 @@ impl Handler {
                 None => (Outcome::Miss, Step::Fetch(Order::new(plan.class, serve))),
             },
             Action::Forward(forward) => {
-                (Outcome::Pass, Step::Send(Errand::new(plan.class, forward)))
+                let errand = Errand::new(plan.class, method.clone(), forward);
+                (Outcome::Pass, Step::Send(errand))
             }
         };
         (plan.class, outcome, step)
@@ -227,15 +230,7 @@ impl Handler {
             Ok(Some(refusal)) => return (Outcome::Denied, refusal),
             Ok(None) => {}
         }
-        let content_type = head
-            .get(CONTENT_TYPE)
-            .cloned()
-            .unwrap_or(HeaderValue::from_static("application/octet-stream"));
-        match self
-            .origin
-            .send(errand, content_type, body, &self.metrics)
-            .await
-        {
+        match self.origin.send(errand, head, body, &self.metrics).await {
             Ok(Answer {
                 status,
                 mut head,

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use weir_edge_abi::{Class, Fields, Forward, Serve};
 
 /// An owned [`Serve`].
@@ -47,6 +47,7 @@ impl Order {
 /// An owned [`Forward`].
 #[derive(Clone, Debug)]
 pub(crate) struct Errand {
+    pub(crate) method: Method,
     pub(crate) class: Class,
     pub(crate) target: Arc<str>,
     /// Header fields of the answer.
@@ -58,8 +59,9 @@ pub(crate) struct Errand {
 }
 
 impl Errand {
-    pub(crate) fn new(class: Class, forward: &Forward<'_>) -> Self {
+    pub(crate) fn new(class: Class, method: Method, forward: &Forward<'_>) -> Self {
         Self {
+            method,
             class,
             target: Arc::from(&*forward.target),
             fields: header_map(&forward.fields),

@@ -8,7 +8,7 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri,
-    header::{self, ACCEPT_ENCODING, CONTENT_TYPE},
+    header::{self, ACCEPT_ENCODING},
     uri::{Authority, PathAndQuery, Scheme},
 };
 use http_body::Body;
@@ -21,6 +21,7 @@ use hyper_util::{
 use thiserror::Error;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tracing::warn;
+use weir_edge_abi::BodyKind;
 
 use crate::{
     growth::Grower,
@@ -56,6 +57,19 @@ const PASSED_ON: [HeaderName; 12] = [
     HeaderName::from_static("cross-origin-opener-policy"),
     HeaderName::from_static("permissions-policy"),
 ];
+
+/// Header fields of a viewer's request that is sent on which the origin gets.
+fn sent_on(body: BodyKind) -> &'static [HeaderName] {
+    match body {
+        BodyKind::Events | BodyKind::Comment => &[header::CONTENT_TYPE],
+        // A publisher's stream key, and which state of its session is meant.
+        BodyKind::Session => &[
+            header::CONTENT_TYPE,
+            header::AUTHORIZATION,
+            header::IF_MATCH,
+        ],
+    }
+}
 
 /// Why the origin's answer could not be had.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
@@ -169,17 +183,21 @@ impl Origin {
         }
     }
 
-    /// Sends a viewer's body on, once: it may have done its work even if the answer is lost.
+    /// Sends a viewer's request on, once: it may have done its work even if the answer is lost.
     pub(crate) async fn send(
         &self,
         errand: &Errand,
-        content_type: HeaderValue,
+        head: &HeaderMap,
         body: Bytes,
         metrics: &Metrics,
     ) -> Result<Answer<Bytes>, FetchError> {
         metrics.asked_origin(errand.class);
-        let mut request = self.request(Method::POST, &errand.target)?;
-        request.headers_mut().insert(CONTENT_TYPE, content_type);
+        let mut request = self.request(errand.method.clone(), &errand.target)?;
+        for name in sent_on(errand.body) {
+            if let Some(value) = head.get(name) {
+                request.headers_mut().insert(name, value.clone());
+            }
+        }
         if let Some(country) = errand
             .country
             .and_then(|c| HeaderValue::from_str(c.as_str()).ok())

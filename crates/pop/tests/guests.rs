@@ -22,7 +22,7 @@ fn guest(body: &str) -> String {
     format!(
         r#"(module
             (memory (export "memory") 2)
-            (func (export "edge_abi") (result i32) (i32.const 1))
+            (func (export "edge_abi") (result i32) (i32.const 2))
             (func (export "edge_buf") (result i32) (i32.const 1024))
             (func (export "edge_cap") (result i32) (i32.const 65536))
             (func (export "edge_init") (param i32) (result i32) (i32.const 0))
@@ -37,7 +37,7 @@ fn guest(body: &str) -> String {
 fn unless_bad(body: &str) -> String {
     guest(&format!(
         r#"(if (call $bad) (then {body}))
-            (i64.store offset=1024 (i32.const 0) (i64.const 0x000000C8000701))
+            (i64.store offset=1024 (i32.const 0) (i64.const 0x000000C8000702))
             (i64.store offset=1031 (i32.const 0) (i64.const 0))
             (i32.const 11)"#
     ))
@@ -121,7 +121,7 @@ fn an_instance_is_replaced_before_it_grows_old() {
     let aging = guest(
         r#"(i32.store (i32.const 0) (i32.add (i32.load (i32.const 0)) (i32.const 1)))
             (if (i32.gt_u (i32.load (i32.const 0)) (i32.const 1000)) (then unreachable))
-            (i64.store offset=1024 (i32.const 0) (i64.const 0x000000C8000701))
+            (i64.store offset=1024 (i32.const 0) (i64.const 0x000000C8000702))
             (i64.store offset=1031 (i32.const 0) (i64.const 0))
             (i32.const 11)"#,
     );
@@ -157,7 +157,7 @@ fn what_is_no_edge_module_is_refused() {
     assert!(matches!(load(imports), InvalidModule::Imports(name) if name == "env.now"));
     let good = guest("(i32.const 0)");
     let old = good.replace(
-        r#""edge_abi") (result i32) (i32.const 1"#,
+        r#""edge_abi") (result i32) (i32.const 2"#,
         r#""edge_abi") (result i32) (i32.const 0"#,
     );
     assert!(matches!(load(&old), InvalidModule::Version { found: 0 }));

@@ -3,10 +3,12 @@
 //! - [`server`]: `weir serve` and its operator's API
 //! - [`push`]: ffmpeg, pushing the film again and again
 //! - [`check`]: a browser in a person's place
+//! - [`whep`]: a browser that publishes and watches over WebRTC
 
 mod check;
 mod push;
 mod server;
+mod whep;
 
 use std::{ffi::OsStr, path::PathBuf, process::ExitCode};
 
@@ -27,6 +29,9 @@ pub(crate) struct Options {
     /// Let a browser watch for 15 s, print what it found, and exit.
     #[arg(long)]
     check: bool,
+    /// Have the browser publish and watch over WebRTC instead.
+    #[arg(long, requires = "check")]
+    whep: bool,
     /// The part profile: standard (333 ms) or fast (200 ms).
     #[arg(long, default_value = "standard")]
     parts: String,
@@ -62,6 +67,9 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let data = options.data.clone().unwrap_or_else(|| repo::target("demo"));
     let server = server::Server::start(&data, &options.parts, options.check)?;
     let video = server.create_video(&title.to_string_lossy())?;
+    if options.whep {
+        return whep::run(&server, &video);
+    }
     if options.check {
         return check::run(&server, &video, &film, signals);
     }

@@ -1,13 +1,13 @@
 /**
- * The codec of weir-edge-abi, version 1, on the host's side: writes configurations, requests and
+ * The codec of weir-edge-abi, version 2, on the host's side: writes configurations, requests and
  * body checks, reads plans and verdicts. The layout is documented in that crate.
  */
 
-export const ABI_VERSION = 1;
+export const ABI_VERSION = 2;
 
-const METHODS = ["GET", "HEAD", "OPTIONS", "POST"];
+const METHODS = ["GET", "HEAD", "OPTIONS", "POST", "", "PATCH", "DELETE"];
 const OTHER_METHOD = 4;
-const BODY_KINDS = ["events", "comment"] as const;
+const BODY_KINDS = ["events", "comment", "session"] as const;
 const MAX_HEADER = 512;
 
 export type BodyKind = (typeof BODY_KINDS)[number];

@@ -4,7 +4,7 @@
  */
 import type { EdgeResponse, Forward, Serve } from "./abi.ts";
 import { checkBody, decide } from "./guest.ts";
-import { get, OriginTimeout, type Origin, passedOn, post } from "./origin.ts";
+import { get, OriginTimeout, type Origin, passedOn, send } from "./origin.ts";
 
 interface Env {
   /** The origin's viewer plane: scheme and authority. */
@@ -96,10 +96,15 @@ async function forward(request: Request, origin: Origin, plan: Forward) {
   const sent: Record<string, string> = {
     "content-type": request.headers.get("content-type") ?? "application/octet-stream",
   };
+  // A publisher's stream key, and which state of its session is meant.
+  for (const name of plan.body === "session" ? ["authorization", "if-match"] : []) {
+    const value = request.headers.get(name);
+    if (value) sent[name] = value;
+  }
   if (plan.country) sent["weir-country"] = plan.country;
   let answer;
   try {
-    answer = await post(origin, plan.target, plan.waitMs, body, sent);
+    answer = await send(origin, plan.target, plan.waitMs, request.method, body, sent);
   } catch (error) {
     return originFailed(error, false);
   }

@@ -43,15 +43,17 @@ export async function get(origin: Origin, target: string, waitMs: number, held: 
   }
 }
 
-/** Sends a viewer's body on, once: it may have done its work even if the answer is lost. */
-export function post(
+/** Sends a viewer's request on, once: it may have done its work even if the answer is lost. */
+export function send(
   origin: Origin,
   target: string,
   waitMs: number,
+  method: string,
   body: Uint8Array<ArrayBuffer>,
   headers: Record<string, string>,
 ) {
-  return ask(origin, target, { method: "POST", body, headers }, waitMs);
+  const content = body.length > 0 ? { body } : {};
+  return ask(origin, target, { method, headers, ...content }, waitMs);
 }
 
 /** The fields of the origin's answer that viewers get. */

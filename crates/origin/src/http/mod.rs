@@ -10,6 +10,7 @@
 //! - [`stream_health`]: how a broadcast is doing
 //! - [`frames`]: the span that holds a moment
 //! - [`comments`], [`events`], [`stats`]: the rest of the API
+//! - [`whip`], [`whep`]: WebRTC sessions, to publish and to play; `session`: what both share
 //! - [`time`]: what players set their clocks by
 //! - [`web`]: the web app's files
 //! - [`health`]: probes and metrics
@@ -24,6 +25,7 @@ pub mod media;
 pub mod openapi;
 pub mod operator;
 pub mod problem;
+mod session;
 pub mod stats;
 pub mod stream_health;
 #[cfg(test)]
@@ -32,6 +34,8 @@ pub mod time;
 pub mod videos;
 pub mod viewer;
 pub mod web;
+pub mod whep;
+pub mod whip;
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -45,6 +49,7 @@ use crate::{
     origin::PushUrls,
     registry::Registry,
     store::{Comments, MetaStore},
+    webrtc::WebRtc,
 };
 
 /// What the handlers of both planes work with.
@@ -65,6 +70,8 @@ pub struct Parts {
     pub clock: Clock,
     /// Opens the operator plane.
     pub operator_token: OperatorToken,
+    /// WebRTC sessions.
+    pub webrtc: WebRtc,
     /// Where encoders push.
     pub push_urls: PushUrls,
     /// The data folder, whose disk has to be writable.

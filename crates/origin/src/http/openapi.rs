@@ -9,7 +9,9 @@ use utoipa::{
     openapi::security::{Http, HttpAuthScheme, SecurityScheme},
 };
 
-use super::{comments, events, frames, health, media, stats, stream_health, time, videos};
+use super::{
+    comments, events, frames, health, media, stats, stream_health, time, videos, whep, whip,
+};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -28,6 +30,14 @@ use super::{comments, events, frames, health, media, stats, stream_health, time,
         videos::end,
         videos::rotate_key,
         stream_health::get,
+        whip::publish,
+        whip::ask,
+        whip::change,
+        whip::end,
+        whep::play,
+        whep::ask,
+        whep::change,
+        whep::end,
         frames::get,
         time::get,
         comments::list_comments,

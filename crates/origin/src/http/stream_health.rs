@@ -53,6 +53,7 @@ fn health(broadcast: &Broadcast) -> StreamHealth {
             composition: door.composition,
             before_config: door.before_config,
             before_keyframe: door.before_keyframe,
+            tracks_refused: door.tracks_refused,
             audio_resyncs: inside.audio_resyncs,
             units_dropped: inside.units_dropped,
             forced_cuts: inside.forced_cuts,

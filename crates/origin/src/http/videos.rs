@@ -12,7 +12,10 @@ use utoipa::IntoParams;
 use weir_media::live;
 use weir_model::{
     Access, Code, Problem, VideoId,
-    api::{ChangeVideo, CreateVideo, CreatedVideo, ShedRendition, Video, VideoPage, VideoState},
+    api::{
+        ChangeVideo, CreateVideo, CreatedVideo, Publishers, ShedRendition, Video, VideoPage,
+        VideoState,
+    },
 };
 
 use super::{
@@ -239,10 +242,8 @@ async fn page(
 
 /// The record, with what only the broadcast knows: it is ahead of the metadata by a moment.
 fn video(app: &App, record: VideoRecord) -> Video {
-    let status = app
-        .registry
-        .on_air(record.id)
-        .map(|broadcast| broadcast.status());
+    let broadcast = app.registry.on_air(record.id);
+    let status = broadcast.as_ref().map(|broadcast| broadcast.status());
     let state = match status.as_ref().map(|status| status.state) {
         _ if record.state == VideoState::Recorded => VideoState::Recorded,
         Some(live::State::Live | live::State::Ending) => VideoState::Live,
@@ -251,6 +252,16 @@ fn video(app: &App, record: VideoRecord) -> Video {
         Some(live::State::Waiting) => VideoState::Waiting,
         None => record.state,
     };
+    let publishers = broadcast.filter(|_| state != VideoState::Recorded);
+    let publishers = publishers.map(|broadcast| {
+        let lanes = broadcast.lanes();
+        Publishers {
+            on_air: lanes.on_air,
+            standing_by: lanes.standing_by,
+            switches: lanes.switches,
+            slate: status.as_ref().is_some_and(|status| status.slate),
+        }
+    });
     let (warnings, shed) = status
         .map(|status| (status.warnings, status.shed))
         .unwrap_or_default();
@@ -270,6 +281,7 @@ fn video(app: &App, record: VideoRecord) -> Video {
         watch_url: format!("/watch/{}", record.id),
         warnings: warnings.iter().map(ToString::to_string).collect(),
         shed: shed.collect(),
+        publishers,
     }
 }
 
@@ -281,6 +293,7 @@ fn with_key(app: &App, record: VideoRecord, stream_key: String) -> CreatedVideo 
         rtmp_url: rtmp,
         rtmps_url: rtmps,
         srt_url: srt,
+        whip_url: "/api/v1/whip".to_owned(),
     }
 }
 

@@ -1,15 +1,33 @@
 //! The viewer plane: what points of presence ask for viewers.
 
-use axum::{Router, routing::get};
+use axum::{
+    Router,
+    routing::{get, patch, post},
+};
 
 use super::{
-    App, comments, events, frames, health, media, openapi, problem, stats, time, videos, web,
+    App, comments, events, frames, health, media, openapi, problem, stats, time, videos, web, whep,
+    whip,
 };
 
 /// All of the viewer plane.
 pub fn router(app: App) -> Router {
     let api = Router::new()
-        .route("/v/{*path}", get(media::get))
+        .route(
+            "/v/{*path}",
+            get(media::get)
+                .post(whep::play)
+                .patch(whep::change)
+                .delete(whep::end)
+                .options(whep::ask),
+        )
+        .route("/api/v1/whip", post(whip::publish).options(whip::ask))
+        .route(
+            "/api/v1/whip/{session}",
+            patch(whip::change)
+                .delete(whip::end)
+                .options(whip::ask_session),
+        )
         .route("/api/v1/videos", get(videos::list_open))
         .route("/api/v1/videos/{id}", get(videos::read))
         .route("/api/v1/videos/{id}/frames", get(frames::get))

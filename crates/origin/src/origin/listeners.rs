@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 use tokio_rustls::rustls::ServerConfig;
 
 use super::Config;
-use crate::{rtmp, srt};
+use crate::{rtmp, srt, webrtc};
 
 /// A socket that could not be opened.
 #[derive(Debug, Error)]
@@ -44,6 +44,7 @@ pub struct Listeners {
     pub(super) rtmp: (TcpListener, SocketAddr),
     pub(super) rtmps: Option<(TcpListener, SocketAddr, Arc<ServerConfig>)>,
     pub(super) srt: srt::Listener,
+    pub(super) webrtc: webrtc::Listener,
 }
 
 impl Listeners {
@@ -63,12 +64,20 @@ impl Listeners {
             rtmps,
             srt: srt::bind(&config.srt)
                 .map_err(|source| refused("SRT", "--srt", config.srt.address, source))?,
+            webrtc: webrtc::bind(&config.webrtc)
+                .await
+                .map_err(|source| refused("WebRTC", "--webrtc", config.webrtc.address, source))?,
         })
     }
 
     /// Where points of presence connect.
     pub fn viewer_address(&self) -> SocketAddr {
         self.viewer.1
+    }
+
+    /// Where media of WebRTC comes and goes.
+    pub fn webrtc_address(&self) -> SocketAddr {
+        self.webrtc.address()
     }
 
     /// Where encoders push.

@@ -73,7 +73,7 @@ impl Server {
             .arg("--transcoder")
             .arg(repo::target("debug/weir-transcode"));
         if free_ports {
-            for listener in ["--listen", "--rtmp", "--srt", "--operator"] {
+            for listener in ["--listen", "--rtmp", "--srt", "--webrtc", "--operator"] {
                 command.args([listener, "127.0.0.1:0"]);
             }
         }

@@ -1,9 +1,10 @@
 //! The certificate of HTTPS and RTMPS: read from the operator's files, and again when they change,
-//! so that a renewal needs no restart.
+//! so that a renewal needs no restart; or kept valid by an ACME server.
 
 use std::{
+    collections::HashMap,
     fmt, fs, io,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, PoisonError, RwLock},
     time::{Duration, SystemTime},
 };
@@ -19,7 +20,10 @@ use thiserror::Error;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{info, warn};
 
-use crate::cli::CertificateArgs;
+use crate::{acme::Acme, cli::CertificateArgs};
+
+/// The protocol that an ACME server asks for a proof by (RFC 8737 section 6.2).
+const ACME_TLS: &[u8] = b"acme-tls/1";
 
 /// How often the files are looked at.
 const LOOK: Duration = Duration::from_secs(2);
@@ -44,6 +48,10 @@ pub(crate) enum CertificateError {
     Key { path: PathBuf, source: pem::Error },
     #[error("{} and {} do not fit: {source}", files.chain.display(), files.key.display())]
     Unfit { files: Files, source: rustls::Error },
+    #[error(
+        "--acme-domain needs a listener: --https or --rtmps, to which port 443 of the name leads"
+    )]
+    NotShown,
     #[error("no protocol version of TLS can be offered: {0}")]
     Versions(rustls::Error),
 }
@@ -52,12 +60,33 @@ pub(crate) enum CertificateError {
 pub(crate) struct Certificate {
     files: Files,
     provider: Arc<CryptoProvider>,
-    current: RwLock<Arc<CertifiedKey>>,
+    /// None until an ACME server has issued the first one: until then no handshake succeeds.
+    current: RwLock<Option<Arc<CertifiedKey>>>,
+    /// Whether an ACME server may ask for proofs.
+    proves: bool,
+    /// What it is shown, by name.
+    proofs: RwLock<HashMap<String, Arc<CertifiedKey>>>,
 }
 
 impl Certificate {
-    /// The certificate that the command line names, if it does. It is followed from now on.
-    pub(crate) fn named(args: CertificateArgs) -> Result<Option<Arc<Self>>, CertificateError> {
+    /// The certificate that the command line names or has issued, if it does. It is followed, or
+    /// kept valid, from now on. What an ACME server issues is kept in `folder` unless the command
+    /// line says where. `shown` tells whether any listener is to show it.
+    pub(crate) fn named(
+        args: CertificateArgs,
+        shown: bool,
+        folder: &Path,
+    ) -> Result<Option<Arc<Self>>, CertificateError> {
+        if !args.acme.acme_domain.is_empty() {
+            if !shown {
+                return Err(CertificateError::NotShown);
+            }
+            let named = args.acme.acme_folder.clone();
+            let acme = Acme::new(args.acme, named.unwrap_or_else(|| folder.join("acme")));
+            let certificate = Self::awaited(acme.files());
+            tokio::spawn(acme.keep(certificate.clone()));
+            return Ok(Some(certificate));
+        }
         let files = args.tls_certificate.zip(args.tls_key);
         let Some((chain, key)) = files else {
             return Ok(None);
@@ -69,13 +98,67 @@ impl Certificate {
 
     /// Reads the files.
     pub(crate) fn load(files: Files) -> Result<Arc<Self>, CertificateError> {
-        let provider = Arc::new(aws_lc_rs::default_provider());
-        let current = RwLock::new(read(&files, &provider)?);
-        Ok(Arc::new(Self {
+        let certificate = Self::new(files, false);
+        let read = read(&certificate.files, &certificate.provider)?;
+        certificate.take(read);
+        Ok(Arc::new(certificate))
+    }
+
+    /// Reads the files if they are there already.
+    fn awaited(files: Files) -> Arc<Self> {
+        let certificate = Self::new(files, true);
+        if certificate.files.chain.exists() {
+            certificate.reload();
+        }
+        Arc::new(certificate)
+    }
+
+    fn new(files: Files, proves: bool) -> Self {
+        Self {
             files,
-            provider,
-            current,
-        }))
+            provider: Arc::new(aws_lc_rs::default_provider()),
+            current: RwLock::default(),
+            proves,
+            proofs: RwLock::default(),
+        }
+    }
+
+    fn take(&self, certified: Arc<CertifiedKey>) {
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Some(certified);
+    }
+
+    /// Reads the files anew. While they are not in order the certificate before stays.
+    pub(crate) fn reload(&self) {
+        match read(&self.files, &self.provider) {
+            Ok(renewed) => {
+                self.take(renewed);
+                info!(chain = %self.files.chain.display(), "certificate renewed");
+            }
+            // Both files are seldom replaced at once: what does not fit now may at the next look.
+            Err(error) => warn!(%error, "the certificate changed; the one before stays"),
+        }
+    }
+
+    /// From now on an ACME server that asks for `name` is shown this.
+    pub(crate) fn show_proof(
+        &self,
+        name: String,
+        chain: CertificateDer<'static>,
+        key: PrivateKeyDer<'static>,
+    ) -> Result<(), rustls::Error> {
+        let key = self.provider.key_provider.load_private_key(key)?;
+        // Not checked against each other as others are: the proof is in a critical extension that
+        // rustls does not know.
+        let certified = CertifiedKey::new(vec![chain], key);
+        let mut proofs = self.proofs.write().unwrap_or_else(PoisonError::into_inner);
+        proofs.insert(name, Arc::new(certified));
+        Ok(())
+    }
+
+    /// No proof is needed any more.
+    pub(crate) fn withdraw_proofs(&self) {
+        let mut proofs = self.proofs.write().unwrap_or_else(PoisonError::into_inner);
+        proofs.clear();
     }
 
     /// What a listener of `protocols` (ALPN) is given.
@@ -89,11 +172,13 @@ impl Certificate {
             .with_no_client_auth()
             .with_cert_resolver(self.clone());
         config.alpn_protocols = protocols.iter().map(|p| p.as_bytes().to_vec()).collect();
+        if self.proves {
+            config.alpn_protocols.push(ACME_TLS.to_vec());
+        }
         Ok(Arc::new(config))
     }
 
-    /// Reads the files anew whenever they change, for ever. While they are not in order the
-    /// certificate before stays.
+    /// Reads the files anew whenever they change, for ever.
     pub(crate) async fn follow(self: Arc<Self>) {
         let mut seen = self.files.modified().ok();
         let mut look = interval(LOOK);
@@ -106,22 +191,20 @@ impl Certificate {
             if seen.replace(modified) == Some(modified) {
                 continue;
             }
-            match read(&self.files, &self.provider) {
-                Ok(renewed) => {
-                    *self.current.write().unwrap_or_else(PoisonError::into_inner) = renewed;
-                    info!(chain = %self.files.chain.display(), "certificate renewed");
-                }
-                // Both files are seldom replaced at once: what does not fit now may at the next look.
-                Err(error) => warn!(%error, "the certificate changed; the one before stays"),
-            }
+            self.reload();
         }
     }
 }
 
 impl ResolvesServerCert for Certificate {
-    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let mut protocols = hello.alpn().into_iter().flatten();
+        if protocols.any(|protocol| protocol == ACME_TLS) {
+            let proofs = self.proofs.read().unwrap_or_else(PoisonError::into_inner);
+            return proofs.get(hello.server_name()?).cloned();
+        }
         let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
-        Some(current.clone())
+        current.clone()
     }
 }
 
@@ -191,7 +274,14 @@ mod tests {
     }
 
     fn served(certificate: &Certificate) -> Vec<CertificateDer<'static>> {
-        certificate.current.read().unwrap().cert.clone()
+        certificate
+            .current
+            .read()
+            .unwrap()
+            .as_ref()
+            .unwrap()
+            .cert
+            .clone()
     }
 
     #[test]

@@ -1,8 +1,14 @@
 //! What can be asked for.
 
-use std::{ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    ffi::OsString,
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use weir_origin::webrtc::turn::TurnUrl;
 
 /// Live streaming with a WebAssembly delivery plane.
 #[derive(Debug, Parser)]
@@ -32,7 +38,7 @@ pub(crate) struct ServeArgs {
     #[arg(long, default_value = "127.0.0.1:8080")]
     pub(crate) listen: SocketAddr,
     /// Where viewers connect over HTTPS.
-    #[arg(long, value_name = "ADDRESS", requires = "tls_certificate")]
+    #[arg(long, value_name = "ADDRESS", requires = "certificate")]
     pub(crate) https: Option<SocketAddr>,
     /// The edge module [default: looked for next to the executable and in target/wasm].
     #[arg(long, value_name = "FILE")]
@@ -59,7 +65,7 @@ pub(crate) struct OriginArgs {
     #[arg(long, default_value = "127.0.0.1:1935")]
     pub(crate) rtmp: SocketAddr,
     /// Where encoders push over TLS.
-    #[arg(long, value_name = "ADDRESS", requires = "tls_certificate")]
+    #[arg(long, value_name = "ADDRESS", requires = "certificate")]
     pub(crate) rtmps: Option<SocketAddr>,
     /// Where encoders push over SRT (UDP).
     #[arg(long, default_value = "127.0.0.1:9000")]
@@ -70,6 +76,8 @@ pub(crate) struct OriginArgs {
     /// A file with the passphrase that SRT encoders have to encrypt with.
     #[arg(long, value_name = "FILE")]
     pub(crate) srt_passphrase_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) webrtc: WebRtcArgs,
     /// Where the operator's API listens. Keep it off the open internet.
     #[arg(long, default_value = "127.0.0.1:8081")]
     pub(crate) operator: SocketAddr,
@@ -88,8 +96,54 @@ pub(crate) struct OriginArgs {
     /// How long a broadcast waits for an encoder that went away, such as 30s or 2m.
     #[arg(long, default_value = "30s", value_parser = duration)]
     pub(crate) reconnect_window: Duration,
+    /// What viewers see meanwhile: `last-frame` (darkened, with a notice), a PNG or JPEG file, or
+    /// `none`, so that they wait.
+    #[arg(long, default_value = "last-frame", value_name = "SLATE")]
+    pub(crate) slate: Slate,
+    /// How long an encoder has to be away for that, such as 4s.
+    #[arg(long, default_value = "4s", value_parser = duration)]
+    pub(crate) slate_after: Duration,
     #[command(flatten)]
     pub(crate) certificate: CertificateArgs,
+}
+
+/// What is shown while an encoder is away.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Slate {
+    /// The last picture that it sent.
+    LastFrame,
+    /// Nothing.
+    None,
+    /// A picture.
+    File(PathBuf),
+}
+
+impl From<OsString> for Slate {
+    fn from(named: OsString) -> Self {
+        match named.to_str() {
+            Some("last-frame") => Self::LastFrame,
+            Some("none") => Self::None,
+            _ => Self::File(named.into()),
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WebRtcArgs {
+    /// Where media of WebRTC comes and goes, over UDP and over TCP.
+    #[arg(long, default_value = "127.0.0.1:8189")]
+    pub(crate) webrtc: SocketAddr,
+    /// Where WebRTC clients can reach that, if it is not there: the public address of a machine
+    /// behind a NAT. Any number.
+    #[arg(long, value_name = "IP")]
+    pub(crate) webrtc_candidate: Vec<IpAddr>,
+    /// A TURN server for WebRTC clients that can reach nothing else, such as
+    /// turns:turn.example.org:443?transport=tcp. Any number.
+    #[arg(long, value_name = "URL")]
+    pub(crate) turn: Vec<TurnUrl>,
+    /// A file with the secret shared with the TURN servers (coturn's static-auth-secret).
+    #[arg(long, value_name = "FILE", requires = "turn")]
+    pub(crate) turn_secret_file: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -129,7 +183,7 @@ pub(crate) struct PopArgs {
     #[arg(long, default_value = "127.0.0.1:8080")]
     pub(crate) listen: SocketAddr,
     /// Where viewers connect over HTTPS.
-    #[arg(long, value_name = "ADDRESS", requires = "tls_certificate")]
+    #[arg(long, value_name = "ADDRESS", requires = "certificate")]
     pub(crate) https: Option<SocketAddr>,
     /// The edge module [default: looked for next to the executable and in target/wasm].
     #[arg(long, value_name = "FILE")]
@@ -144,11 +198,52 @@ pub(crate) struct PopArgs {
 #[derive(Clone, Debug, Args)]
 pub(crate) struct CertificateArgs {
     /// The certificate chain in PEM, the server's own first; read again when it changes.
-    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    #[arg(long, value_name = "FILE", requires = "tls_key", group = "certificate")]
     pub(crate) tls_certificate: Option<PathBuf>,
     /// The certificate's private key in PEM.
     #[arg(long, value_name = "FILE", requires = "tls_certificate")]
     pub(crate) tls_key: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) acme: AcmeArgs,
+}
+
+/// Let's Encrypt's production directory.
+const LETS_ENCRYPT: &str = "https://acme-v02.api.letsencrypt.org/directory";
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct AcmeArgs {
+    /// A name of this machine to get a certificate for from an ACME server, whose terms are agreed
+    /// to by this; may be given several times. Port 443 of the name has to lead to --https or --rtmps.
+    #[arg(long, value_name = "NAME", value_parser = dns_name, group = "certificate")]
+    pub(crate) acme_domain: Vec<String>,
+    /// A mail address that the ACME server may warn.
+    #[arg(long, value_name = "ADDRESS", requires = "acme_domain")]
+    pub(crate) acme_contact: Option<String>,
+    /// The ACME server's directory.
+    #[arg(long, value_name = "URL", default_value = LETS_ENCRYPT)]
+    pub(crate) acme_directory: String,
+    /// The only authority, in PEM, that the ACME server's own certificate is checked against
+    /// [default: those of the system].
+    #[arg(long, value_name = "FILE", requires = "acme_domain")]
+    pub(crate) acme_root: Option<PathBuf>,
+    /// Where account, key and certificate are kept [default: acme in the data folder].
+    #[arg(long, value_name = "DIR", requires = "acme_domain")]
+    pub(crate) acme_folder: Option<PathBuf>,
+}
+
+/// A name as RFC 1123 has it. No wildcard: TLS-ALPN-01 cannot prove one.
+fn dns_name(text: &str) -> Result<String, String> {
+    let label = |label: &str| {
+        let inside = |c: u8| c.is_ascii_alphanumeric() || c == b'-';
+        (1..=63).contains(&label.len())
+            && label.bytes().all(inside)
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    match text.len() <= 253 && text.split('.').all(label) {
+        true => Ok(text.to_ascii_lowercase()),
+        false => Err(format!("{text:?} is no name of a machine")),
+    }
 }
 
 #[derive(Debug, Args)]
@@ -184,6 +279,18 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn names_are_those_of_machines() {
+        assert_eq!(
+            dns_name("Live.Example.org"),
+            Ok("live.example.org".to_owned())
+        );
+        assert!(dns_name("localhost").is_ok());
+        for text in ["", ".", "*.example.org", "a..b", "-a.b", "a b", "http://a"] {
+            assert!(dns_name(text).is_err(), "{text:?}");
+        }
     }
 
     #[test]

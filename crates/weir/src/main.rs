@@ -5,9 +5,11 @@
 //! - [`serve`], [`origin`], [`pop`]: one assembly per role
 //! - [`transcode`], [`openapi`]: two small ones
 //! - [`certificate`]: what HTTPS and RTMPS show
+//! - [`acme`]: where it comes from, if not from the operator
 //! - [`heap`]: the one call to the C library
 //! - [`shutdown`]: how a role is asked to end
 
+mod acme;
 mod certificate;
 mod cli;
 mod heap;

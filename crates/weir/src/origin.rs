@@ -1,26 +1,41 @@
 //! `weir origin`, and the origin's half of `weir serve`.
 
-use std::{fs, net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::{Context, ensure};
 use prometheus_client::registry::Registry;
 use tracing::info;
 use weir_origin::{
+    broadcast::slate,
     origin::{Config, Listeners, Origin, PartProfile},
     srt::{self, Passphrase},
-    transcode::ladder::{self, LadderRung},
+    transcode::ladder,
+    webrtc::{
+        self,
+        turn::{TurnSecret, TurnServers},
+    },
 };
 
 use crate::{
     certificate::Certificate,
-    cli::{Ladder, OriginAloneArgs, OriginArgs, Parts},
+    cli::{Ladder, OriginAloneArgs, OriginArgs, Parts, Slate, WebRtcArgs},
     lookup, serve, shutdown,
 };
 
 /// Runs an origin until it is asked to end.
 pub(crate) async fn run(args: OriginAloneArgs) -> anyhow::Result<()> {
     let asked = shutdown::asked()?;
-    let certificate = Certificate::named(args.origin.certificate.clone())?;
+    let certificate = Certificate::named(
+        args.origin.certificate.clone(),
+        args.origin.rtmps.is_some(),
+        &args.origin.data,
+    )?;
     let config = config(args.origin, args.listen, certificate.as_ref()).await?;
     let listeners = Listeners::bind(&config).await?;
     let viewer = listeners.viewer_address();
@@ -42,7 +57,9 @@ pub(crate) async fn config(
         None => None,
     };
     let data = std::path::absolute(&args.data).context("the data folder")?;
-    let (transcoder, ladder) = ladder(&args.ladder, args.transcoder).await?;
+    let program = lookup::transcoder(args.transcoder)?;
+    let slate = slate(args.slate, args.slate_after, program.as_ref())?;
+    let (transcoder, ladder) = ladder(&args.ladder, program).await?;
     Ok(Config {
         viewer,
         operator: args.operator,
@@ -53,10 +70,12 @@ pub(crate) async fn config(
             latency: args.srt_latency,
             passphrase: args.srt_passphrase_file.map(passphrase).transpose()?,
         },
+        webrtc: webrtc(args.webrtc)?,
         www: lookup::www(args.www)?,
         transcoder,
         ladder,
         reconnect_window: args.reconnect_window,
+        slate,
         parts: match args.parts {
             Parts::Standard => PartProfile::Standard,
             Parts::Fast => PartProfile::Fast,
@@ -68,29 +87,73 @@ pub(crate) async fn config(
 /// The transcoder and what it is to make, once it is known that it can.
 async fn ladder(
     ladder: &Ladder,
-    transcoder: Option<PathBuf>,
-) -> anyhow::Result<(Option<PathBuf>, Vec<LadderRung>)> {
+    program: Option<PathBuf>,
+) -> anyhow::Result<(Option<PathBuf>, ladder::Ladder)> {
     let rungs = match ladder {
-        Ladder::None => return Ok((None, Vec::new())),
-        Ladder::Standard => LadderRung::standard(),
+        Ladder::None => return Ok((None, ladder::Ladder::default())),
+        Ladder::Standard => ladder::Ladder::standard(),
         Ladder::File(path) => ladder::read(path)?,
     };
-    let Some(program) = lookup::transcoder(transcoder)? else {
+    let Some(program) = program else {
         ensure!(
             *ladder == Ladder::Standard,
             "weir-transcode is not next to weir: name it with --transcoder"
         );
-        return Ok((None, Vec::new()));
+        return Ok((None, ladder::Ladder::default()));
     };
     let encoders = ladder::check(&program, &rungs).await?;
     info!(encoders = encoders.replace('\n', ", "), "ladder checked");
     Ok((Some(program), rungs))
 }
 
-/// The first line of a file.
+/// What is shown while an encoder is away. It takes a transcoder to make it.
+fn slate(
+    asked: Slate,
+    after: Duration,
+    program: Option<&PathBuf>,
+) -> anyhow::Result<Option<slate::Config>> {
+    let picture = match asked {
+        Slate::None => return Ok(None),
+        Slate::LastFrame => None,
+        Slate::File(path) => {
+            ensure!(path.is_file(), "no picture {} (--slate)", path.display());
+            ensure!(
+                program.is_some(),
+                "weir-transcode is not next to weir: name it with --transcoder"
+            );
+            Some(std::path::absolute(path)?)
+        }
+    };
+    Ok(program.map(|program| slate::Config {
+        program: program.clone(),
+        picture,
+        after,
+    }))
+}
+
+fn webrtc(args: WebRtcArgs) -> anyhow::Result<webrtc::Config> {
+    let secret = args.turn_secret_file.map(|file| {
+        let secret = first_line(&file)?;
+        ensure!(!secret.is_empty(), "{} is empty", file.display());
+        Ok(TurnSecret::new(&secret))
+    });
+    Ok(webrtc::Config {
+        address: args.webrtc,
+        candidates: args.webrtc_candidate,
+        turn: TurnServers {
+            urls: args.turn,
+            secret: secret.transpose()?,
+        },
+    })
+}
+
 fn passphrase(file: PathBuf) -> anyhow::Result<Passphrase> {
-    let text = fs::read_to_string(&file);
-    let text = text.with_context(|| format!("cannot read {}", file.display()))?;
-    let passphrase = text.lines().next().unwrap_or_default().parse();
+    let passphrase = first_line(&file)?.parse();
     passphrase.with_context(|| file.display().to_string())
+}
+
+fn first_line(file: &Path) -> anyhow::Result<String> {
+    let text = fs::read_to_string(file);
+    let text = text.with_context(|| format!("cannot read {}", file.display()))?;
+    Ok(text.lines().next().unwrap_or_default().to_owned())
 }

@@ -1,6 +1,6 @@
 //! `weir pop`, and the point of presence's half of `weir serve`.
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{io, net::SocketAddr, path::Path, sync::Arc};
 
 use anyhow::{Context, anyhow};
 use futures_util::FutureExt;
@@ -19,7 +19,7 @@ pub(crate) async fn run(args: PopArgs) -> anyhow::Result<()> {
         name: args.name,
         ..weir_pop::Config::new(args.origin, module)
     };
-    let certificate = Certificate::named(args.certificate)?;
+    let certificate = Certificate::named(args.certificate, args.https.is_some(), Path::new("."))?;
     let doors = Doors::open(args.listen, args.https, certificate.as_ref()).await?;
     let pop = Pop::load(config, &mut Registry::default())?;
     let (plain, secure) = doors.addresses();

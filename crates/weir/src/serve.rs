@@ -19,7 +19,11 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
     let asked = shutdown::asked()?;
     let module = lookup::edge_module(args.edge_module)?;
     let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let certificate = Certificate::named(args.origin.certificate.clone())?;
+    let certificate = Certificate::named(
+        args.origin.certificate.clone(),
+        args.https.is_some() || args.origin.rtmps.is_some(),
+        &args.origin.data,
+    )?;
     let config = origin::config(args.origin, any_port, certificate.as_ref()).await?;
     let doors = Doors::open(args.listen, args.https, certificate.as_ref()).await?;
     let listeners = Listeners::bind(&config).await?;
@@ -59,6 +63,7 @@ pub(crate) fn announce(
         "rtmp": push.rtmp,
         "rtmps": push.rtmps,
         "srt": push.srt,
+        "webrtc": origin.webrtc_address(),
         "operator_token_file": origin.operator_token_file(),
     });
     let mut out = std::io::stdout().lock();

@@ -20,7 +20,7 @@ pub enum Body {
     Text,
     /// Its bytes are appended to the SourceBuffer as they come, after those of every earlier
     /// request for the same track. Before the first byte is appended its head goes to
-    /// [`Player::head`](crate::Player::head).
+    /// [`Player::head`](crate::Player::head), which may hold it back.
     Append(TrackKind),
 }
 
@@ -47,6 +47,11 @@ pub enum Command {
     /// Drop a request: nothing more of it is appended or told, and what was left unfinished in the
     /// SourceBuffer's parser is reset.
     Abort {
+        /// The request.
+        id: RequestId,
+    },
+    /// What is known of a body has changed: if it was held back, show its head again.
+    Release {
         /// The request.
         id: RequestId,
     },

@@ -33,4 +33,4 @@ pub mod url;
 mod web;
 
 pub use command::{Body, Command, RequestId, TrackKind};
-pub use player::{Config, Failure, Observation, Phase, Player, Transfer};
+pub use player::{Config, Failure, Observation, Phase, Player, Sound, Transfer};

@@ -8,6 +8,7 @@ mod loading;
 mod mishap;
 mod opening;
 mod playback;
+mod sound;
 mod track;
 
 use std::collections::VecDeque;
@@ -19,6 +20,8 @@ use crate::latency::LatencyControl;
 use crate::meter::Meter;
 use crate::outbox::{EventKind, Outbox};
 use crate::retry::Retry;
+pub use sound::Sound;
+use sound::Sounds;
 use track::{Item, Rendition, Track};
 
 /// What to play and who plays it.
@@ -34,6 +37,8 @@ pub struct Config {
     pub next_seq: u64,
     /// Whether this session's view of the video is already counted.
     pub viewed: bool,
+    /// Audio codecs that the browser cannot play, as RFC 6381 begins them: `mp4a`, `Opus`.
+    pub lacks: Vec<String>,
 }
 
 /// The media element as the shim sees it.
@@ -154,6 +159,7 @@ pub struct Player {
     end_of_stream: bool,
     /// The rendition that the viewer insists on.
     chosen: Option<usize>,
+    sounds: Sounds,
     abr: Abr,
     latency: LatencyControl,
     meter: Meter,
@@ -194,6 +200,7 @@ impl Player {
             evicted_at: now,
             end_of_stream: false,
             chosen: None,
+            sounds: Sounds::lacking(config.lacks),
             abr: Abr::default(),
             latency: LatencyControl::default(),
             meter: Meter::new(now),
@@ -266,10 +273,12 @@ impl Player {
     }
 
     /// The first [`boxes::HEAD`] bytes (or all, if they are fewer) of a body that is about to be
-    /// appended. Everything requested before it for the same track has been appended.
-    pub fn head(&mut self, id: RequestId, head: &[u8]) {
+    /// appended. Everything requested before it for the same track has been appended. Answers
+    /// whether it may be appended now; if not, [`Command::Release`] or [`Command::Abort`] follows.
+    #[must_use]
+    pub fn head(&mut self, id: RequestId, head: &[u8]) -> bool {
         let Some(request) = self.requests.iter().find(|request| request.id == id) else {
-            return;
+            return true;
         };
         match &request.purpose {
             Purpose::Init { url, .. } => {
@@ -278,6 +287,7 @@ impl Player {
                     self.timescales.push((url.clone(), scale));
                 }
             }
+            Purpose::Media { track, item } if self.tracks[*track].foresees(item) => return false,
             Purpose::Media { track, item } => {
                 if let Some(decode_time) = boxes::decode_time(head) {
                     let (track, item) = (*track, item.clone());
@@ -286,6 +296,7 @@ impl Player {
             }
             Purpose::Multivariant | Purpose::Playlist { .. } => {}
         }
+        true
     }
 
     /// A sign of life of a transfer.

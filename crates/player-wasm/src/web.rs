@@ -2,7 +2,7 @@
 //!
 //! The shim carries out every command at once or queues it; it never calls back from within one.
 
-use js_sys::{Array, Object, Reflect};
+use js_sys::{Array, Function, Object, Reflect};
 use wasm_bindgen::prelude::*;
 use web_sys::{HtmlVideoElement, Performance};
 
@@ -22,6 +22,8 @@ extern "C" {
     fn fetch(this: &Shim, id: u32, url: &str, track: Option<u32>);
     #[wasm_bindgen(method)]
     fn abort(this: &Shim, id: u32);
+    #[wasm_bindgen(method)]
+    fn release(this: &Shim, id: u32);
     #[wasm_bindgen(method)]
     fn offset(this: &Shim, track: u32, seconds: f64);
     #[wasm_bindgen(method)]
@@ -73,6 +75,7 @@ impl WebPlayer {
             session,
             next_seq: next_seq as u64,
             viewed,
+            lacks: lacks(),
         };
         let player = Player::new(clock(&performance), config);
         Self {
@@ -131,10 +134,11 @@ impl WebPlayer {
     }
 
     /// The head of a body about to be appended. An offset that follows from it is set before this
-    /// returns.
-    pub fn head(&mut self, id: u32, head: &[u8]) {
-        self.player.head(RequestId(id), head);
+    /// returns. Answers whether it may be appended now.
+    pub fn head(&mut self, id: u32, head: &[u8]) -> bool {
+        let now = self.player.head(RequestId(id), head);
         self.run();
+        now
     }
 
     /// Bytes are coming in.
@@ -182,6 +186,21 @@ impl WebPlayer {
         self.player
             .choose(self.now(), usize::try_from(rendition).ok());
         self.run();
+    }
+
+    /// The viewer picks a sound by index.
+    #[wasm_bindgen(js_name = chooseSound)]
+    pub fn choose_sound(&mut self, sound: u32) {
+        self.player.choose_sound(self.now(), sound as usize);
+        self.run();
+    }
+
+    /// The viewer wants to hear a language; says whether there is sound in it.
+    #[wasm_bindgen(js_name = chooseLanguage)]
+    pub fn choose_language(&mut self, language: &str) -> bool {
+        let found = self.player.choose_language(self.now(), language);
+        self.run();
+        found
     }
 
     /// The viewer seeks, in seconds.
@@ -244,6 +263,16 @@ impl WebPlayer {
         renditions.collect()
     }
 
+    /// The sounds to choose from as `[name, language or null]`.
+    pub fn sounds(&self) -> Array {
+        let sounds = self.player.sounds().iter().map(|sound| {
+            let language = sound.language.as_deref();
+            let language = language.map_or(JsValue::NULL, JsValue::from);
+            Array::of2(&(&*sound.name).into(), &language)
+        });
+        sounds.collect()
+    }
+
     /// What a person or a test wants to know, as the interface `Snapshot` of `engine.ts`.
     pub fn snapshot(&self) -> Object {
         let now = self.now();
@@ -268,6 +297,10 @@ impl WebPlayer {
         set(
             "chosen",
             optional(player.chosen_rendition().map(|index| index as f64)),
+        );
+        set(
+            "sound",
+            optional(player.active_sound().map(|index| index as f64)),
         );
         set(
             "windowStart",
@@ -302,6 +335,7 @@ impl WebPlayer {
                 Body::Append(track) => shim.fetch(id.0, &url, Some(track_index(track))),
             },
             Command::Abort { id } => shim.abort(id.0),
+            Command::Release { id } => shim.release(id.0),
             Command::Offset { track, seconds } => shim.offset(track_index(track), seconds),
             Command::Remove { track, start, end } => shim.remove(track_index(track), start, end),
             Command::Duration(seconds) => shim.duration(seconds.unwrap_or(f64::INFINITY)),
@@ -312,6 +346,29 @@ impl WebPlayer {
             Command::Changed => shim.changed(),
         }
     }
+}
+
+/// Audio codecs that the browser's media source does not take, of those that are served.
+fn lacks() -> Vec<String> {
+    let served = [("mp4a", "mp4a.40.2"), ("Opus", "Opus")];
+    let global = js_sys::global();
+    let names = ["ManagedMediaSource", "MediaSource"];
+    let sources = names.map(|name| Reflect::get(&global, &name.into()).unwrap_or_default());
+    // Without any, nothing plays here anyway.
+    let Some(source) = sources.into_iter().find(|source| source.is_function()) else {
+        return Vec::new();
+    };
+    let asked = Reflect::get(&source, &"isTypeSupported".into()).unwrap_or_default();
+    let Some(asked) = asked.dyn_ref::<Function>() else {
+        return Vec::new();
+    };
+    let plays = |codec: &str| {
+        let mime = ["audio/mp4; codecs=\"", codec, "\""].concat();
+        let answer = asked.call1(&source, &mime.into());
+        answer.map_or(true, |answer| answer.is_truthy())
+    };
+    let lacked = served.into_iter().filter(|(_, codec)| !plays(codec));
+    lacked.map(|(name, _)| name.to_owned()).collect()
 }
 
 /// Unix milliseconds of a clock that never goes back.

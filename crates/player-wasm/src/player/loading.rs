@@ -194,6 +194,8 @@ impl Player {
     fn maybe_switch(&mut self, now: u64, t: usize) {
         if t == 0 {
             self.want(now);
+        } else {
+            self.want_sound(now);
         }
         let track = &mut self.tracks[t];
         let (wanted, msn) = (track.wanted, track.cursor.msn);

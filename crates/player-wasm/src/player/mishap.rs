@@ -213,6 +213,27 @@ impl Player {
         self.trouble(t, failure);
     }
 
+    /// A playlist has told more of the segments that hinted parts begin. What was asked for under a
+    /// wrong assumption is asked for again.
+    pub(super) fn confirm(&mut self, t: usize) {
+        let track = &self.tracks[t];
+        let begun = self
+            .requests
+            .iter()
+            .find_map(|request| match &request.purpose {
+                Purpose::Media { track: of, item } if *of == t && item.hinted => {
+                    (item.position.part == 0 && !track.foresees(item))
+                        .then(|| (request.id, track.belies(item)))
+                }
+                _ => None,
+            });
+        match begun {
+            Some((_, true)) => self.rewind(t, None),
+            Some((id, false)) => self.commands.push_back(Command::Release { id }),
+            None => {}
+        }
+    }
+
     fn trouble(&mut self, t: usize, failure: Failure) {
         if self.tracks[t].retry.failures() > GIVE_UP {
             self.set_phase(Phase::Trouble(failure));

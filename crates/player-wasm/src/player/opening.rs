@@ -19,11 +19,13 @@ impl Player {
         self.commands.push_back(Command::Changed);
     }
 
-    /// Makes a track of the variants, and one of the audio group they name.
+    /// Makes a track of the variants, and one of their audio group.
     fn build_tracks(&mut self, playlist: Multivariant) {
         // By insertion: there are a handful, and the standard sort is 6 kB of module.
+        let mut listed = playlist.variants.clone();
+        self.keep_one_group(&mut listed);
         let mut variants: Vec<Variant> = Vec::new();
-        for variant in playlist.variants {
+        for variant in listed {
             if variants.iter().all(|known| known.uri != variant.uri) {
                 let at = variants.partition_point(|known| known.bandwidth <= variant.bandwidth);
                 variants.insert(at, variant);
@@ -33,34 +35,30 @@ impl Player {
         let Some(first) = variants.first() else {
             return;
         };
-        let in_group = |group: &str| {
-            let group = playlist
-                .audio
-                .iter()
-                .filter(move |audio| audio.group == group);
-            let chosen = group.clone().find(|audio| audio.default);
-            chosen.or_else(|| group.clone().next())
-        };
-        let audio = first.audio_group.as_deref().and_then(in_group);
         let codecs = variants
             .iter()
             .map(|v| v.codecs.as_str())
             .find(|c| !c.is_empty());
         let codecs = codecs.unwrap_or_default();
+        let audio = match first.audio_group.as_deref() {
+            Some(group) => self.take_group(&playlist, group, codecs),
+            None => Vec::new(),
+        };
         let (sound, picture): (Vec<&str>, Vec<&str>) = codecs
             .split(',')
             .map(str::trim)
             .partition(|codec| is_audio(codec));
-        let video_codecs = if audio.is_some() {
-            picture.join(",")
-        } else {
+        let video_codecs = if audio.is_empty() {
             codecs.to_owned()
+        } else {
+            picture.join(",")
         };
+        let sound = sound.first().copied().unwrap_or_default();
+        let audio_type = || ["audio/mp4; codecs=\"", sound, "\""].concat();
         self.commands.push_back(Command::Open {
             video: ["video/mp4; codecs=\"", &video_codecs, "\""].concat(),
-            audio: audio.map(|_| ["audio/mp4; codecs=\"", &sound.join(","), "\""].concat()),
+            audio: (!audio.is_empty()).then(audio_type),
         });
-        let audio = audio.map(|audio| crate::url::resolve(&self.url, &audio.uri));
         let renditions = variants.iter().map(|variant| {
             let url = crate::url::resolve(&self.url, &variant.uri);
             Rendition::new(url, variant.bandwidth as f64, variant.height)
@@ -73,11 +71,13 @@ impl Player {
             .unwrap_or(self.abr.begin(&rungs));
         video.wanted = video.active;
         self.tracks.push(video);
-        if let Some(url) = audio {
-            self.tracks.push(Track::new(
-                TrackKind::Audio,
-                vec![Rendition::new(url, 0.0, None)],
-            ));
+        if !audio.is_empty() {
+            let renditions = audio
+                .iter()
+                .map(|audio| Rendition::new(crate::url::resolve(&self.url, &audio.uri), 0.0, None));
+            let mut audio = Track::new(TrackKind::Audio, renditions.collect());
+            (audio.active, audio.wanted) = (self.sounds.wanted, self.sounds.wanted);
+            self.tracks.push(audio);
         }
     }
 
@@ -111,6 +111,7 @@ impl Player {
         if rendition.timeline.control.can_block_reload {
             rendition.reload_at = now;
         }
+        self.confirm(track);
         self.tracks[track].settle_cursor();
     }
 }
@@ -131,7 +132,7 @@ fn picture_codec(codecs: &str) -> Option<&str> {
     codec.split('.').next().filter(|name| !name.is_empty())
 }
 
-fn is_audio(codec: &str) -> bool {
+pub(super) fn is_audio(codec: &str) -> bool {
     ["mp4a", "Opus", "opus", "ac-3", "ec-3", "fLaC"]
         .iter()
         .any(|audio| codec.starts_with(audio))

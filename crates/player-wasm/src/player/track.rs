@@ -208,6 +208,23 @@ impl Track {
         }
     }
 
+    /// Whether a piece begins a segment that no playlist has told of: it may turn out to be coded
+    /// otherwise, or to stand on another timeline.
+    pub(super) fn foresees(&self, item: &Item) -> bool {
+        let timeline = &self.renditions[item.rendition].timeline;
+        item.hinted && item.position.part == 0 && timeline.get(item.position.msn).is_none()
+    }
+
+    /// Whether the playlist has come to tell something else of a piece than was thought.
+    pub(super) fn belies(&self, item: &Item) -> bool {
+        let rendition = &self.renditions[item.rendition];
+        let listed = rendition.timeline.get(item.position.msn);
+        listed.is_some_and(|segment| {
+            let map = segment.map.as_ref().map(|map| resolve(&rendition.url, map));
+            segment.gap || map != item.map || segment.discontinuity != item.discontinuity
+        })
+    }
+
     fn item(&self, uri: &str, whole: bool, duration: f64) -> Item {
         let rendition = self.rendition();
         let timeline = &rendition.timeline;

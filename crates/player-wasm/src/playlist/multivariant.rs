@@ -36,6 +36,10 @@ pub struct Audio {
     pub uri: String,
     /// The group it belongs to.
     pub group: String,
+    /// What a viewer is shown.
+    pub name: String,
+    /// Language tag (RFC 5646), if told.
+    pub language: Option<String>,
     /// Whether it plays unless another is chosen.
     pub default: bool,
 }
@@ -105,6 +109,8 @@ fn audio(list: &str) -> Result<Option<Audio>, InvalidPlaylist> {
             "TYPE" => is_audio = value == "AUDIO",
             "URI" => audio.uri = uri(value)?,
             "GROUP-ID" => audio.group = uri(value)?,
+            "NAME" => audio.name = uri(value)?,
+            "LANGUAGE" => audio.language = Some(uri(value)?),
             "DEFAULT" => audio.default = value == "YES",
             _ => {}
         }

@@ -7,6 +7,7 @@ use weir_player_wasm::{Failure, Phase};
 fn plays_near_the_live_edge() {
     let mut sim = Sim::joining_after(61_500);
     sim.run(60_000);
+    assert_eq!(sim.sound_codec, "mp4a.40.2");
     let meter = sim.player.meter();
     assert!(
         meter.startup_ms().unwrap() < 300,
@@ -151,6 +152,22 @@ fn a_new_epoch_goes_on_at_its_date() {
     assert_eq!(sim.player.meter().stalls(), 1);
     assert!(!sim.player.meter().is_stalled());
     assert!(sim.latency_ms() < 1700.0, "{}", sim.latency_ms());
+}
+
+#[test]
+fn what_begins_another_coding_waits_for_the_playlist_that_tells_so() {
+    let mut sim = Sim::joining_after(61_500);
+    // The hinted part comes sooner than the playlist with its EXT-X-MAP.
+    sim.network.playlist_ms = 60;
+    sim.origin.epoch_at = Some(36);
+    sim.run(30_000);
+    assert!(
+        sim.fetched
+            .iter()
+            .any(|url| url.contains("/1/source/init-0.mp4"))
+    );
+    assert_eq!(sim.player.meter().stalls(), 0);
+    assert!(sim.latency_ms() < 1300.0, "{}", sim.latency_ms());
 }
 
 #[test]

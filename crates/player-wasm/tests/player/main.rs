@@ -4,3 +4,4 @@
 mod live;
 mod recording;
 mod sim;
+mod sound;

@@ -18,6 +18,8 @@ const TIMESCALE: u32 = 1000;
 pub(crate) struct Network {
     pub(crate) round_trip_ms: u64,
     pub(crate) bits_per_s: u64,
+    /// How much longer a playlist is on its way than media.
+    pub(crate) playlist_ms: u64,
     /// Every request fails with this status.
     pub(crate) broken: Option<u16>,
     pub(crate) events_fail: bool,
@@ -29,6 +31,8 @@ struct Flight {
     body: Body,
     ask_at: u64,
     arrival: Option<(u64, Answer)>,
+    /// Its head was shown, and is to be shown again when it is released.
+    held: bool,
 }
 
 pub(crate) struct Sim {
@@ -43,10 +47,14 @@ pub(crate) struct Sim {
     pub(crate) posted: Vec<String>,
     /// Rendition by time: `(now, name)` of every media request for video.
     pub(crate) played: Vec<(u64, String)>,
+    /// How the sound that was chosen is coded.
+    pub(crate) sound_codec: String,
     pub(crate) ends_told: u32,
     pub(crate) seeks: u32,
     flights: VecDeque<Flight>,
     offsets: [f64; 2],
+    /// Folder of the initialisation segment that was appended last.
+    inits: [String; 2],
     unposted: Option<(u64, String)>,
     looked_at: u64,
     rendered: bool,
@@ -54,12 +62,18 @@ pub(crate) struct Sim {
 
 impl Sim {
     pub(crate) fn new(origin: Origin, now: u64) -> Self {
+        Self::lacking(origin, now, &[])
+    }
+
+    /// In a browser without some codecs of sound.
+    pub(crate) fn lacking(origin: Origin, now: u64, codecs: &[&str]) -> Self {
         let config = Config {
             url: "http://h/v/o/index.m3u8".to_owned(),
             video: "oabcdefghijk".to_owned(),
             session: "0123456789abcdef".to_owned(),
             next_seq: 1,
             viewed: false,
+            lacks: codecs.iter().map(|&codec| codec.to_owned()).collect(),
         };
         Self {
             now,
@@ -68,6 +82,7 @@ impl Sim {
             network: Network {
                 round_trip_ms: 20,
                 bits_per_s: 20_000_000,
+                playlist_ms: 0,
                 broken: None,
                 events_fail: false,
             },
@@ -78,10 +93,12 @@ impl Sim {
             fetched: Vec::new(),
             posted: Vec::new(),
             played: Vec::new(),
+            sound_codec: String::new(),
             ends_told: 0,
             seeks: 0,
             flights: VecDeque::new(),
             offsets: [0.0; 2],
+            inits: Default::default(),
             unposted: None,
             looked_at: now,
             rendered: false,
@@ -163,7 +180,9 @@ impl Sim {
         match command {
             Command::Open { video, audio } => {
                 assert_eq!(video, "video/mp4; codecs=\"avc1.64001e\"");
-                assert_eq!(audio.as_deref(), Some("audio/mp4; codecs=\"mp4a.40.2\""));
+                let sound = audio.unwrap();
+                let sound = sound.strip_prefix("audio/mp4; codecs=\"").unwrap();
+                self.sound_codec = sound.strip_suffix('"').unwrap().to_owned();
                 self.element.opened = true;
             }
             Command::Fetch { id, url, body } => {
@@ -179,9 +198,16 @@ impl Sim {
                     body,
                     ask_at,
                     arrival: None,
+                    held: false,
                 });
             }
             Command::Abort { id } => self.flights.retain(|flight| flight.id != id),
+            Command::Release { id } => {
+                let of_id = |flight: &&mut Flight| flight.id == id;
+                if let Some(flight) = self.flights.iter_mut().find(of_id) {
+                    flight.held = false;
+                }
+            }
             Command::Offset { track, seconds } => self.offsets[index(track)] = seconds,
             Command::Remove { track, start, end } => {
                 self.element.tracks[index(track)].remove(start, end);
@@ -226,7 +252,8 @@ impl Sim {
                 .arrival
                 .as_ref()
                 .is_some_and(|(when, _)| *when <= self.now);
-            if !here || track.is_some_and(|track| blocked[track]) {
+            let waits = !here || flight.held || track.is_some_and(|track| blocked[track]);
+            if waits || self.is_held_back(at) {
                 track.inspect(|track| blocked[*track] = true);
                 at += 1;
                 continue;
@@ -239,6 +266,15 @@ impl Sim {
             }
             (at, blocked) = (0, [false; 2]);
         }
+    }
+
+    /// Shows the player the head of a piece of media. What it says to it stands.
+    fn is_held_back(&mut self, at: usize) -> bool {
+        let flight = &mut self.flights[at];
+        if let Some((_, Answer::Media(media))) = &flight.arrival {
+            flight.held = !self.player.head(flight.id, &chunk(media.decode_ms));
+        }
+        flight.held
     }
 
     fn ask(&mut self) {
@@ -261,6 +297,7 @@ impl Sim {
                 answer => {
                     let body_ms = match &answer {
                         Answer::Media(media) => media.bytes * 8000 / network.bits_per_s,
+                        Answer::Text(_) => network.playlist_ms,
                         _ => 0,
                     };
                     flight.arrival = Some((*now + body_ms, answer));
@@ -270,13 +307,16 @@ impl Sim {
     }
 
     fn hand_over(&mut self, flight: Flight, track: Option<usize>) {
-        let Flight { id, arrival, .. } = flight;
+        let Flight {
+            id, url, arrival, ..
+        } = flight;
         let now = self.now;
         let Some((_, answer)) = arrival else { return };
         match (answer, track) {
             (Answer::Text(text), None) => self.player.text(now, id, &text),
-            (Answer::Init, Some(_)) => {
-                self.player.head(id, &init());
+            (Answer::Init, Some(track)) => {
+                self.inits[track] = folder(&url).to_owned();
+                assert!(self.player.head(id, &init()));
                 self.player.completed(
                     now,
                     id,
@@ -286,7 +326,14 @@ impl Sim {
                     },
                 );
             }
-            (Answer::Media(media), Some(track)) => self.append(id, media, track),
+            (Answer::Media(media), Some(track)) => {
+                assert_eq!(
+                    folder(&url),
+                    self.inits[track],
+                    "under another's initialisation"
+                );
+                self.append(id, media, track);
+            }
             (Answer::Missing, _) => {
                 let status = self.network.broken.unwrap_or(404);
                 self.player.failed(now, id, Failure::Status(status));
@@ -296,7 +343,6 @@ impl Sim {
     }
 
     fn append(&mut self, id: RequestId, media: Media, track: usize) {
-        self.player.head(id, &chunk(media.decode_ms));
         while let Some(command) = self.player.poll_command() {
             self.carry_out(command);
         }
@@ -315,6 +361,11 @@ impl Sim {
         let error_ms = origin_ms + start * 1000.0 - media.date_ms as f64;
         assert!(error_ms.abs() < 2.0, "{error_ms} ms off its date");
     }
+}
+
+/// Epoch and rendition.
+fn folder(url: &str) -> &str {
+    url.rsplit_once('/').map_or("", |(folder, _)| folder)
 }
 
 fn index(track: TrackKind) -> usize {

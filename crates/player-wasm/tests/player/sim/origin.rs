@@ -17,6 +17,16 @@ pub(crate) struct Rendition {
     pub(crate) gaps: Vec<u64>,
 }
 
+/// What sound there is to choose from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sounds {
+    One,
+    /// `audio` in English, `audio-2` in French.
+    Languages,
+    /// `audio` in AAC, `opus` in Opus.
+    Codecs,
+}
+
 /// A video from its first segment on.
 pub(crate) struct Origin {
     /// When segment 0 begins.
@@ -24,6 +34,7 @@ pub(crate) struct Origin {
     pub(crate) renditions: Vec<Rendition>,
     /// How the pictures of the best rendition are coded.
     pub(crate) source_codec: &'static str,
+    pub(crate) sounds: Sounds,
     /// At this segment a new epoch begins: media time starts again.
     pub(crate) epoch_at: Option<u64>,
     /// The number of segments there will ever be.
@@ -67,8 +78,11 @@ impl Origin {
                 rendition("source", 3_000_000, 30),
                 rendition("480p", 900_000, 120),
                 rendition("audio", 128_000, 30),
+                rendition("audio-2", 128_000, 30),
+                rendition("opus", 96_000, 30),
             ],
             source_codec: "avc1.64001f",
+            sounds: Sounds::One,
             epoch_at: None,
             ends_at: None,
             recorded: false,
@@ -104,14 +118,41 @@ impl Origin {
     }
 
     fn multivariant(&self) -> String {
-        let source = self.source_codec;
-        format!(
-            "#EXTM3U\n#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"a\",NAME=\"A\",DEFAULT=YES,URI=\"audio/index.m3u8\"\n\
-         #EXT-X-STREAM-INF:BANDWIDTH=3128000,CODECS=\"{source},mp4a.40.2\",RESOLUTION=1280x720,AUDIO=\"a\"\n\
-         source/index.m3u8\n\
-         #EXT-X-STREAM-INF:BANDWIDTH=1028000,CODECS=\"avc1.64001e,mp4a.40.2\",RESOLUTION=854x480,AUDIO=\"a\"\n\
-         480p/index.m3u8\n"
-        )
+        let mut text = String::from("#EXTM3U\n");
+        let mut media = |group: &str, rest: &str, uri: &str| {
+            let _ = writeln!(
+                text,
+                "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"{group}\",{rest},URI=\"{uri}/index.m3u8\""
+            );
+        };
+        let mut groups = vec![("a", "mp4a.40.2")];
+        match self.sounds {
+            Sounds::One => media("a", "NAME=\"A\",DEFAULT=YES", "audio"),
+            Sounds::Languages => {
+                let english = "NAME=\"English\",LANGUAGE=\"en\",DEFAULT=YES";
+                media("a", english, "audio");
+                let french = "NAME=\"Français\",LANGUAGE=\"fr-CA\",DEFAULT=NO";
+                media("a", french, "audio-2");
+            }
+            Sounds::Codecs => {
+                media("a", "NAME=\"A\",DEFAULT=YES", "audio");
+                media("o", "NAME=\"A\",DEFAULT=YES", "opus");
+                groups.push(("o", "Opus"));
+            }
+        }
+        for (group, sound) in groups {
+            for (uri, codec, bits, size) in [
+                ("source", self.source_codec, 3_128_000, "1280x720"),
+                ("480p", "avc1.64001e", 1_028_000, "854x480"),
+            ] {
+                let _ = writeln!(
+                    text,
+                    "#EXT-X-STREAM-INF:BANDWIDTH={bits},CODECS=\"{codec},{sound}\",\
+                     RESOLUTION={size},AUDIO=\"{group}\"\n{uri}/index.m3u8"
+                );
+            }
+        }
+        text
     }
 
     fn epoch(&self, msn: u64) -> u64 {

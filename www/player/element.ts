@@ -1,9 +1,12 @@
-// <weir-player src="/v/ID/index.m3u8" video="ID" autoplay>: what a viewer sees and touches.
+// <weir-player src="/v/ID/index.m3u8" video="ID" autoplay real-time>: what a viewer sees and touches.
 
-import { Engine, type Rendition, type Snapshot, load } from "./engine";
+import { Engine, load } from "./engine";
 import { setIcon } from "./icons";
 import { Keys } from "./keys";
+import { type Choice, Menu } from "./menu";
 import { messageFor } from "./messages";
+import type { Playback, Rendition, Snapshot } from "./playback";
+import { RealTime } from "./realtime";
 import { styles } from "./styles";
 
 /** What `stats()` answers. Times in ms where the name says so. */
@@ -23,6 +26,7 @@ export interface PlayerStats {
 
 const IDLE_MS = 2600;
 const RETRY_MS = 5000;
+const NOTICE_MS = 8000;
 const VOLUME = "weir.volume";
 
 const template = document.createElement("template");
@@ -34,6 +38,7 @@ template.innerHTML = `
   <div class="message" role="status" hidden><h2></h2><p></p><button hidden></button></div>
 </div>
 <button class="unmute" hidden></button>
+<div class="notice" role="status" hidden></div>
 <div class="readout" aria-hidden="true" hidden><span>Latency <b class="latency"></b></span><span>Buffer <b class="buffer"></b></span></div>
 <div class="chrome">
   <input class="seek" type="range" step="0.1" aria-label="Seek">
@@ -51,15 +56,17 @@ template.innerHTML = `
 <div class="menu" id="menu" role="menu" aria-label="Quality" hidden></div>`;
 
 export class WeirPlayer extends HTMLElement {
-  static readonly observedAttributes = ["src"];
+  static readonly observedAttributes = ["src", "real-time"];
 
   readonly video: HTMLVideoElement;
-  private engine: Engine | undefined;
+  private playback: Playback | undefined;
   private readonly find: <T extends HTMLElement>(selector: string) => T;
   private readonly keys: Keys;
+  private readonly menu: Menu;
   private gone = new AbortController();
   private idleTimer = 0;
   private retryTimer = 0;
+  private noticeTimer = 0;
   private phase: Snapshot["phase"] | undefined;
   private rendition: string | null = null;
   private seeking = false;
@@ -73,6 +80,7 @@ export class WeirPlayer extends HTMLElement {
     this.find = <T extends HTMLElement>(selector: string) => root.querySelector(selector) as T;
     this.video = this.find("video");
     this.keys = new Keys(this);
+    this.menu = new Menu(this.find(".menu"), this.find(".quality"), () => this.choices());
   }
 
   connectedCallback(): void {
@@ -90,17 +98,18 @@ export class WeirPlayer extends HTMLElement {
   disconnectedCallback(): void {
     this.gone.abort();
     clearTimeout(this.retryTimer);
-    this.engine?.destroy();
-    this.engine = undefined;
+    clearTimeout(this.noticeTimer);
+    this.playback?.destroy();
+    this.playback = undefined;
   }
 
   attributeChangedCallback(): void {
-    if (this.isConnected && this.engine) this.open();
+    if (this.isConnected && this.playback) this.open();
   }
 
   /** Measurements of the playback so far. */
   stats(): PlayerStats {
-    const now = this.engine?.snapshot;
+    const now = this.playback?.snapshot;
     return {
       startupMs: now?.startupMs ?? null,
       playedSeconds: now?.playedSeconds ?? 0,
@@ -108,7 +117,7 @@ export class WeirPlayer extends HTMLElement {
       stallMs: now?.stallMs ?? 0,
       latencyMs: now?.latencyMs ?? null,
       bufferSeconds: now?.bufferSeconds ?? 0,
-      rendition: this.engine?.renditions[now?.active ?? 0]?.name ?? null,
+      rendition: this.playback?.renditions[now?.active ?? 0]?.name ?? null,
       droppedFrames: this.video.getVideoPlaybackQuality().droppedVideoFrames,
       bytes: now?.bytes ?? 0,
       playheadPdtMs: now?.playheadPdtMs ?? null,
@@ -117,7 +126,7 @@ export class WeirPlayer extends HTMLElement {
 
   /** Reports what the viewer did (`like`, `share`, …) with the session of this player. */
   report(event: string, value?: number): void {
-    this.engine?.report(event, value);
+    this.playback?.report(event, value);
   }
 
   /** How far the playhead is behind the encoder, while live. */
@@ -126,18 +135,27 @@ export class WeirPlayer extends HTMLElement {
   }
 
   get renditions(): Rendition[] {
-    return this.engine?.renditions ?? [];
+    return this.playback?.renditions ?? [];
+  }
+
+  /** Whether it plays, or is to play, with the delay of a call. */
+  get realTime(): boolean {
+    return this.hasAttribute("real-time");
+  }
+
+  set realTime(on: boolean) {
+    this.toggleAttribute("real-time", on);
   }
 
   /** Plays the rendition of this name, or lets the player choose. */
   chooseRendition(name: string | null): void {
     const index = this.renditions.findIndex((rendition) => rendition.name === name);
-    this.engine?.choose(index < 0 ? null : index);
+    this.playback?.choose(index < 0 ? null : index);
     this.show();
   }
 
   togglePlay(): void {
-    if (this.engine?.snapshot?.phase === "ended") return this.open();
+    if (this.playback?.snapshot?.phase === "ended") return this.open();
     if (this.video.paused) void this.video.play().catch(() => {});
     else this.pause();
   }
@@ -159,41 +177,57 @@ export class WeirPlayer extends HTMLElement {
   }
 
   seekBy(seconds: number): void {
-    this.engine?.seekWished(this.video.currentTime + seconds);
+    this.playback?.seekWished(this.video.currentTime + seconds);
   }
 
   /** Seeks to a share of the window, from 0 to 1. */
   seekToShare(share: number): void {
-    const { windowStart, windowEnd } = this.engine?.snapshot ?? {};
+    const { windowStart, windowEnd } = this.playback?.snapshot ?? {};
     if (windowStart == null || windowEnd == null) return;
-    this.engine?.seekWished(windowStart + share * (windowEnd - windowStart));
+    this.playback?.seekWished(windowStart + share * (windowEnd - windowStart));
   }
 
   goLive(): void {
-    this.engine?.goLive();
+    this.playback?.goLive();
     void this.video.play().catch(() => {});
   }
 
   private pause(): void {
     this.video.pause();
-    this.engine?.pauseWished();
+    this.playback?.pauseWished();
   }
 
   /** (Re)opens the source from the beginning. */
   private open(): void {
     clearTimeout(this.retryTimer);
     this.retryTimer = 0;
-    this.engine?.destroy();
-    this.engine = undefined;
+    const played = this.playback !== undefined && !this.video.paused;
+    this.playback?.destroy();
+    this.playback = undefined;
     const src = this.getAttribute("src");
     if (!src) return;
-    this.engine = new Engine({
-      video: this.video,
-      url: new URL(src, document.baseURI).href,
-      id: this.getAttribute("video") ?? "",
-      onChange: () => this.changed(),
-    });
-    if (this.hasAttribute("autoplay")) void this.autoplay();
+    const { video } = this;
+    const url = new URL(src, document.baseURI);
+    const id = this.getAttribute("video") ?? "";
+    const onChange = () => this.changed();
+    if (this.realTime) {
+      url.pathname = new URL("whep", url).pathname;
+      const onLost = (why: string) => this.leaveRealTime(why);
+      this.playback = new RealTime({ video, url: url.href, id, onChange, onLost });
+    } else {
+      this.playback = new Engine({ video, url: url.href, id, onChange });
+    }
+    if (played || this.hasAttribute("autoplay")) void this.autoplay();
+  }
+
+  /** What can't be had at once comes in segments, a little later. */
+  private leaveRealTime(why: string): void {
+    const notice = this.find(".notice");
+    setText(notice, `${why} Playing a few seconds behind.`);
+    notice.hidden = false;
+    clearTimeout(this.noticeTimer);
+    this.noticeTimer = window.setTimeout(() => (notice.hidden = true), NOTICE_MS);
+    this.realTime = false;
   }
 
   /** Browsers that let nothing begin with sound let it begin muted. */
@@ -218,7 +252,7 @@ export class WeirPlayer extends HTMLElement {
     on(".full", "click", () => this.toggleFullscreen());
     on(".live", "click", () => this.goLive());
     on(".unmute", "click", () => this.toggleMute());
-    on(".quality", "click", () => this.toggleMenu());
+    on(".quality", "click", () => this.menu.toggle());
     on(".message button", "click", () => this.open());
     const volume = this.find<HTMLInputElement>(".volume");
     on(".volume", "input", () => this.setVolume(volume.valueAsNumber));
@@ -229,10 +263,10 @@ export class WeirPlayer extends HTMLElement {
     });
     on(".seek", "change", () => {
       this.seeking = false;
-      this.engine?.seekWished(seek.valueAsNumber);
+      this.playback?.seekWished(seek.valueAsNumber);
     });
     on("video", "click", (event) => this.tapped(event as PointerEvent));
-    on(".menu", "keydown", (event) => this.menuKey(event as KeyboardEvent));
+    on(".menu", "keydown", (event) => this.menu.press(event as KeyboardEvent));
     for (const event of ["play", "pause", "volumechange", "ended"]) on("video", event, () => this.show());
     for (const event of ["pointermove", "pointerdown", "keydown", "focusin"]) {
       this.addEventListener(event, () => this.awake(), { signal });
@@ -244,7 +278,7 @@ export class WeirPlayer extends HTMLElement {
 
   /** A mouse click plays or pauses; a tap shows the controls, a double tap at a side seeks. */
   private tapped(event: PointerEvent): void {
-    if (!this.find(".menu").hidden) return this.toggleMenu();
+    if (this.menu.open) return this.menu.toggle();
     if (event.pointerType !== "touch") return this.togglePlay();
     const twice = event.timeStamp - this.lastTap < 300;
     this.lastTap = event.timeStamp;
@@ -258,7 +292,7 @@ export class WeirPlayer extends HTMLElement {
     this.classList.remove("idle");
     clearTimeout(this.idleTimer);
     this.idleTimer = window.setTimeout(() => {
-      const busy = this.video.paused || this.seeking || !this.find(".menu").hidden;
+      const busy = this.video.paused || this.seeking || this.menu.open;
       const focused = this.shadowRoot?.activeElement?.matches(":focus-visible");
       if (!busy && !focused) this.classList.add("idle");
     }, IDLE_MS);
@@ -266,12 +300,12 @@ export class WeirPlayer extends HTMLElement {
 
   private changed(): void {
     this.show();
-    const phase = this.engine?.broken ? "unplayable" : this.engine?.snapshot?.phase;
+    const phase = this.playback?.broken ? "unplayable" : this.playback?.snapshot?.phase;
     if (phase && phase !== this.phase) {
       this.phase = phase;
       this.dispatchEvent(new CustomEvent("weir-phase", { detail: { phase } }));
       if (phase === "unplayable") {
-        const detail = { message: this.engine?.broken ?? "unplayable" };
+        const detail = { message: this.playback?.broken ?? "unplayable" };
         this.dispatchEvent(new CustomEvent("weir-error", { detail }));
       }
     }
@@ -280,7 +314,7 @@ export class WeirPlayer extends HTMLElement {
       this.rendition = rendition;
       this.dispatchEvent(new CustomEvent("weir-rendition", { detail: { rendition } }));
     }
-    if (this.engine?.broken && !this.retryTimer) {
+    if (this.playback?.broken && !this.retryTimer) {
       this.retryTimer = window.setTimeout(() => {
         this.retryTimer = 0;
         this.open();
@@ -289,7 +323,7 @@ export class WeirPlayer extends HTMLElement {
   }
 
   private show(): void {
-    const now = this.engine?.snapshot;
+    const now = this.playback?.snapshot;
     const { video } = this;
     const ended = now?.phase === "ended";
     const toggle = this.find(".toggle");
@@ -309,7 +343,7 @@ export class WeirPlayer extends HTMLElement {
     setIcon(full, document.fullscreenElement === this ? "shrink" : "expand");
     full.ariaLabel = document.fullscreenElement === this ? "Leave fullscreen (f)" : "Fullscreen (f)";
 
-    const message = messageFor(now, this.engine?.broken);
+    const message = messageFor(now, this.playback?.broken);
     const loading = !message && !!now && (now.phase === "loading" || now.stalled) && !video.paused;
     this.find(".spinner").hidden = !loading;
     this.find(".big").hidden = !!message || loading || !video.paused;
@@ -334,7 +368,7 @@ export class WeirPlayer extends HTMLElement {
     const live = this.find(".live");
     const start = now?.windowStart ?? 0;
     const end = now?.windowEnd ?? 0;
-    live.hidden = !now?.live || end === 0;
+    live.hidden = !now?.live || (end === 0 && !this.realTime);
     live.ariaPressed = String(now?.following ?? false);
     live.ariaLabel = now?.following ? "Live" : "Go to live (l)";
     seek.min = String(start);
@@ -373,49 +407,28 @@ export class WeirPlayer extends HTMLElement {
     button.ariaLabel = `Quality: ${now?.chosen == null ? "automatic, " : ""}${label}`;
   }
 
-  private toggleMenu(): void {
-    const menu = this.find(".menu");
-    const button = this.find(".quality");
-    menu.hidden = !menu.hidden;
-    button.ariaExpanded = String(!menu.hidden);
-    if (menu.hidden) return button.focus();
-    const now = this.engine?.snapshot;
-    const entry = (label: string, note: string, checked: boolean, name: string | null) => {
-      const item = document.createElement("button");
-      item.setAttribute("role", "menuitemradio");
-      item.ariaChecked = String(checked);
-      const small = document.createElement("small");
-      small.textContent = note;
-      item.append(label, small);
-      item.addEventListener("click", () => {
-        this.chooseRendition(name);
-        this.toggleMenu();
-      });
-      return item;
-    };
-    const auto = entry("Auto", "", now?.chosen == null, null);
-    const items = this.renditions.map((rendition, index) =>
-      entry(nameOf(rendition), megabits(rendition.bitsPerSecond), now?.chosen === index, rendition.name),
-    );
-    menu.replaceChildren(auto, ...items.reverse());
-    (menu.querySelector("[aria-checked=true]") as HTMLElement | null)?.focus();
-  }
-
-  private menuKey(event: KeyboardEvent): void {
-    const items = Array.from(this.find(".menu").querySelectorAll("button"));
-    const at = items.indexOf(this.shadowRoot?.activeElement as HTMLButtonElement);
-    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-    if (step) items[(at + step + items.length) % items.length]?.focus();
-    else if (event.key === "Escape") this.toggleMenu();
-    else return;
-    event.preventDefault();
-    event.stopPropagation();
+  private choices(): Choice[] {
+    const now = this.playback?.snapshot;
+    const choose = (name: string | null) => () => this.chooseRendition(name);
+    const soon = { label: "Real time", note: "under 1 s", taken: this.realTime, take: () => (this.realTime = true) };
+    if (this.realTime) {
+      return [{ label: "Auto", note: "a few seconds", taken: false, take: () => (this.realTime = false) }, soon];
+    }
+    const renditions = this.renditions.map((rendition, index) => ({
+      label: nameOf(rendition),
+      note: megabits(rendition.bitsPerSecond),
+      taken: now?.chosen === index,
+      take: choose(rendition.name),
+    }));
+    const auto = { label: "Auto", note: "", taken: now?.chosen == null, take: choose(null) };
+    const offersRealTime = now?.live && "RTCPeerConnection" in window;
+    return [auto, ...renditions.reverse(), ...(offersRealTime ? [soon] : [])];
   }
 }
 
 function nameOf({ name, height }: Rendition): string {
   if (!height) return name;
-  return name === "source" ? `${height}p source` : `${height}p`;
+  return name === "source" || name === "real time" ? `${height}p ${name}` : `${height}p`;
 }
 
 function megabits(bitsPerSecond: number): string {

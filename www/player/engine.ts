@@ -4,37 +4,9 @@
 import init, { WebPlayer } from "./pkg/weir_player.js";
 import wasmUrl from "./pkg/weir_player_bg.wasm?url";
 import { hurry, post } from "./events";
+import type { Playback, Rendition, Snapshot } from "./playback";
 import { Session } from "./session";
 import { type Incoming, Sink } from "./sink";
-
-/** What the module tells about itself (`WebPlayer::snapshot`). */
-export interface Snapshot {
-  phase: "loading" | "waiting" | "ready" | "away" | "ended" | "trouble" | "unplayable";
-  /** HTTP status behind `trouble`; 0 is no answer. */
-  status: number;
-  live: boolean;
-  following: boolean;
-  stalled: boolean;
-  active: number | null;
-  chosen: number | null;
-  windowStart: number | null;
-  windowEnd: number | null;
-  startupMs: number | null;
-  playedSeconds: number;
-  stalls: number;
-  stallMs: number;
-  latencyMs: number | null;
-  bufferSeconds: number;
-  playheadPdtMs: number | null;
-  throughput: number | null;
-  bytes: number;
-}
-
-export interface Rendition {
-  name: string;
-  height: number | null;
-  bitsPerSecond: number;
-}
 
 export interface EngineOptions {
   video: HTMLVideoElement;
@@ -65,7 +37,7 @@ export function load(): Promise<unknown> {
   }));
 }
 
-export class Engine {
+export class Engine implements Playback {
   private readonly options: EngineOptions;
   private readonly video: HTMLVideoElement;
   private core: WebPlayer | undefined;
@@ -90,7 +62,7 @@ export class Engine {
     this.sinks = [0, 1].map(
       (track) =>
         new Sink({
-          head: (id, head) => this.core?.head(id, head),
+          head: (id, head) => this.core?.head(id, head) ?? true,
           completed: (body) => this.completed(body),
           full: () => this.core?.quotaExceeded(track),
           broken: () => this.fail("The browser could not decode this stream."),
@@ -191,6 +163,10 @@ export class Engine {
     this.requests.get(id)?.abort();
     this.requests.delete(id);
     for (const sink of this.sinks) sink.drop(id);
+  }
+
+  release(id: number): void {
+    for (const sink of this.sinks) sink.release(id);
   }
 
   offset(track: number, seconds: number): void {

@@ -1,6 +1,6 @@
 // What the player says when there is no picture to show.
 
-import type { Snapshot } from "./engine";
+import type { Snapshot } from "./playback";
 
 export interface Message {
   title: string;

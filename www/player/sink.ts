@@ -10,13 +10,16 @@ export interface Incoming {
   firstAt: number;
   lastAt: number;
   done: boolean;
-  /** Whether its head was shown to the player, and so whether bytes of it may be appended. */
+  /** Whether the player has seen its head and let it pass, so that bytes of it may be appended. */
   begun: boolean;
+  /** Whether the player has seen its head and waits to learn more. */
+  held: boolean;
 }
 
 /** What a sink tells the player. */
 export interface SinkEvents {
-  head(id: number, head: Uint8Array): void;
+  /** Answers whether the body may be appended now. */
+  head(id: number, head: Uint8Array): boolean;
   completed(body: Incoming): void;
   full(): void;
   broken(): void;
@@ -68,6 +71,7 @@ export class Sink {
       lastAt: 0,
       done: false,
       begun: false,
+      held: false,
     };
     this.bodies.push(body);
     return body;
@@ -95,6 +99,13 @@ export class Sink {
     const index = this.bodies.findIndex((body) => body.id === id);
     const [body] = index < 0 ? [] : this.bodies.splice(index, 1);
     if (body?.begun) this.tasks.push({ do: "reset" });
+    this.pumpSoon();
+  }
+
+  /** Has the head of a body that is held shown again. */
+  release(id: number): void {
+    const body = this.bodies.find((body) => body.id === id);
+    if (body) body.held = false;
     this.pumpSoon();
   }
 
@@ -151,9 +162,10 @@ export class Sink {
     if (!body) return false;
     if (!body.begun) {
       if (body.bytes < HEAD && !body.done) return false;
-      body.begun = true;
-      this.events.head(body.id, headOf(body));
-      return true;
+      if (body.held) return false;
+      body.begun = this.events.head(body.id, headOf(body));
+      body.held = !body.begun;
+      return body.begun;
     }
     const chunk = body.chunks[0];
     if (chunk) {

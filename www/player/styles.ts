@@ -112,6 +112,7 @@ input[type=range]::-moz-range-thumb { width: 14px; height: 14px; border: 0; bord
 .message p { margin: 0; color: #c3c8d0; }
 .message button { margin-top: 14px; padding: 0 18px; background: #fff; color: #0b0d10; font-weight: 650; }
 .unmute { position: absolute; inset: 12px auto auto 12px; padding: 0 14px 0 10px; grid-auto-flow: column; gap: 6px; background: #fff; color: #0b0d10; font-weight: 650; }
+.notice { position: absolute; inset: 12px 12px auto; margin: 0 auto; width: max-content; max-width: calc(100% - 24px); padding: 6px 14px; border-radius: 10px; background: rgb(14 16 20 / .86); text-align: center; }
 [hidden] { display: none !important; }
 
 @container (max-width: 520px) {

@@ -1,0 +1,79 @@
+// Events of a playback that the Wasm module has no part in: numbered, kept until they are answered,
+// and sent in batches, as `outbox.rs` does for the others.
+
+import { hurry, post } from "./events";
+import type { Session } from "./session";
+
+interface Event {
+  seq: number;
+  video: string;
+  type: string;
+  time: number;
+  value?: number;
+}
+
+/** As many as the server takes at once. */
+const BATCH = 100;
+/** Most events kept while nobody answers. */
+const KEPT = 1000;
+/** How long an event waits for company; a view should be counted soon. */
+const LINGER_MS = 5000;
+const VIEW_LINGER_MS = 500;
+
+export class Outbox {
+  private readonly session: Session;
+  private readonly video: string;
+  private events: Event[] = [];
+  private nextSeq: number;
+  private viewed: boolean;
+  private timer: number | undefined;
+
+  constructor(session: Session, video: string) {
+    this.session = session;
+    this.video = video;
+    ({ nextSeq: this.nextSeq, viewed: this.viewed } = session.progress(video));
+  }
+
+  /** A view, unless this session has been counted already. */
+  view(): void {
+    if (this.viewed) return;
+    this.viewed = true;
+    this.push("view");
+  }
+
+  push(type: string, value?: number): void {
+    const event = { seq: this.nextSeq, video: this.video, type, time: Date.now() };
+    this.events.push(value === undefined ? event : { ...event, value: Math.round(value) });
+    this.events.splice(0, this.events.length - KEPT);
+    this.nextSeq += 1;
+    this.session.keep(this.video, { nextSeq: this.nextSeq, viewed: this.viewed });
+    this.sendIn(type === "view" ? VIEW_LINGER_MS : LINGER_MS);
+  }
+
+  /** Hurries out what is left, of a page or a playback that goes. */
+  farewell(): void {
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    if (this.events.length > 0) hurry(this.keepBatch());
+  }
+
+  private sendIn(ms: number): void {
+    this.timer ??= window.setTimeout(() => void this.send(), ms);
+  }
+
+  private async send(): Promise<void> {
+    const seqs = await post(this.keepBatch());
+    this.timer = undefined;
+    if (seqs) {
+      this.session.unsent(this.video, undefined);
+      this.events = this.events.filter(({ seq }) => !seqs.includes(seq));
+    }
+    if (this.events.length > 0) this.sendIn(LINGER_MS);
+  }
+
+  private keepBatch(): string {
+    const batch = JSON.stringify({ session: this.session.id, events: this.events.slice(0, BATCH) });
+    this.session.unsent(this.video, batch);
+    return batch;
+  }
+}

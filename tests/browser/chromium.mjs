@@ -3,10 +3,10 @@
 import { chromium } from "playwright-core";
 
 /** Launches, runs `use(browser)`, prints what it yields as one line of JSON, and ends. */
-export async function withChromium(use) {
+export async function withChromium(use, args = []) {
   const browser = await chromium.launch({
     executablePath: process.env.CHROMIUM_BIN ?? "/usr/bin/chromium",
-    args: ["--autoplay-policy=no-user-gesture-required", "--mute-audio"],
+    args: ["--autoplay-policy=no-user-gesture-required", "--mute-audio", ...args],
   });
   try {
     console.log(JSON.stringify(await use(browser)));

@@ -13,8 +13,13 @@ export const film = JSON.parse(readFileSync(new URL("film.json", import.meta.url
  * it has one.
  */
 export async function noteFrames(page) {
-  await page.addInitScript(noteFramesInPage, film.marks);
-  await page.addInitScript(`window.filmSize = ${JSON.stringify([film.width, film.height])}`);
+  await page.addInitScript(frameNoter());
+}
+
+/** What `noteFrames` has a page run, for pages that bring it along themselves. */
+export function frameNoter() {
+  const size = JSON.stringify([film.width, film.height]);
+  return `window.filmSize = ${size}; (${noteFramesInPage})(${JSON.stringify(film.marks)});`;
 }
 
 /** Waits for the first frame. */

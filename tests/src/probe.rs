@@ -9,6 +9,8 @@ use std::{
 use serde::{Deserialize, de::DeserializeOwned};
 use tempfile::TempDir;
 
+use crate::built;
+
 /// A coded packet. Times are in seconds on the file's own timeline.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Packet {
@@ -146,6 +148,21 @@ pub fn decode(input: impl AsRef<OsStr>) -> Vec<Frame> {
         .filter(|line| !line.starts_with('#'))
         .map(frame)
         .collect()
+}
+
+/// Decodes all of `input` with FFmpeg 9, which comes without an ffprobe, and yields its complaints.
+pub fn decode_with_ffmpeg_9(input: impl AsRef<OsStr>) -> String {
+    let mut command = Command::new(built::ffmpeg_9());
+    command
+        .args(["-nostdin", "-v", "error", "-xerror", "-i"])
+        .arg(input.as_ref());
+    let output = command.args(["-map", "0", "-f", "null", "-"]).output();
+    let output = output.expect("FFmpeg 9 runs");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    if said.is_empty() && !output.status.success() {
+        return output.status.to_string();
+    }
+    said
 }
 
 fn ffprobe<T: DeserializeOwned>(options: &[&str], input: &OsStr) -> T {

@@ -109,7 +109,7 @@ async fn hls_js_plays() {
     struct Answer {
         #[serde(flatten)]
         shown: Shown,
-        levels: Vec<u32>,
+        heights: Vec<u32>,
         low_latency: bool,
         fatal: Vec<String>,
     }
@@ -118,11 +118,11 @@ async fn hls_js_plays() {
         .weir
         .viewer()
         .url(&format!("/v/{}/index.m3u8", live.id));
-    let input = json!({ "playlist": playlist, "seconds": SECONDS });
-    let mut answer: Answer = browser::run("hlsjs", &input, DEADLINE);
+    let input = json!({ "player": "hlsjs", "source": playlist, "seconds": SECONDS });
+    let mut answer: Answer = browser::run("play", &input, DEADLINE);
     answer.shown.assert_played();
-    answer.levels.sort_unstable();
-    assert_eq!(answer.levels, [480, 720]);
+    answer.heights.sort_unstable();
+    assert_eq!(answer.heights, [480, 720]);
     assert!(answer.low_latency, "it took the parts");
     assert_eq!(answer.fatal, [""; 0]);
 }

@@ -87,8 +87,8 @@ struct Frame {
 
 fn play(live: &Live, player: &str) -> Shown {
     let manifest = live.weir.viewer().url(&live.path("manifest.mpd"));
-    let input = json!({ "player": player, "manifest": manifest, "seconds": SECONDS });
-    let shown: Shown = browser::run("dash", &input, DEADLINE);
+    let input = json!({ "player": player, "source": manifest, "seconds": SECONDS });
+    let shown: Shown = browser::run("play", &input, DEADLINE);
     let told = format!("{player}: {:?} {:?}", shown.fatal, shown.heights);
     assert_eq!(shown.fatal, [""; 0], "{told}");
     assert!(shown.stalls <= 1, "{told}: {} stalls", shown.stalls);

@@ -48,14 +48,18 @@ const PACKAGES: &[(Purpose, &[&str])] = &[
     ),
     // The font is burnt into the film.
     (Purpose::Demo, &["ffmpeg", "chromium", "fonts-dejavu-core"]),
+    // Pebble is an ACME server for tests.
+    // Firefox plays H.264 by libavcodec, which it finds here.
     (
         Purpose::Test,
         &[
+            "firefox-esr",
             "gstreamer1.0-tools",
             "gstreamer1.0-plugins-base",
             "gstreamer1.0-plugins-good",
             "gstreamer1.0-plugins-bad",
             "gstreamer1.0-plugins-ugly",
+            "pebble",
             "python3-pip",
         ],
     ),

@@ -4,6 +4,7 @@
 //!
 //! - [`reading`]: what a viewer gets in one of these states
 //! - [`hls`], [`dash`]: the rules
+//! - [`players`]: who plays it
 //! - [`table`]: the document
 
 // Rules unwrap as tests do.
@@ -11,6 +12,7 @@
 
 mod dash;
 mod hls;
+mod players;
 mod reading;
 mod table;
 
@@ -62,7 +64,12 @@ async fn every_rule_holds() {
     let recording = Reading::take(&weir, id, State::Recording).await;
 
     let readings = [live, after, dvr, recording];
-    let table = table::Table::of(&readings, &[("HLS", hls::RULES), ("DASH", dash::RULES)]);
+    let chapters = [
+        ("HLS", hls::RULES),
+        ("DASH", dash::RULES),
+        ("Players", players::RULES),
+    ];
+    let table = table::Table::of(&readings, &chapters);
     assert!(table.breaches.is_empty(), "{}", table.breaches.join("\n"));
     table.compare_or_write(&built::root().join("docs/conformance.md"));
 }

@@ -11,6 +11,8 @@ use weir_tests::{
     playlist::{self, MediaPlaylist, Segment},
 };
 
+use super::players::{self, Plays};
+
 /// A column of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
@@ -34,6 +36,7 @@ pub(crate) struct Reading {
     pub(crate) named: BTreeMap<String, u16>,
     pub(crate) time: String,
     pub(crate) readers: Readers,
+    pub(crate) plays: Plays,
 }
 
 /// A media playlist, and a later state of it.
@@ -49,21 +52,30 @@ pub(crate) struct List {
     pub(crate) parts: BTreeMap<String, Vec<u8>>,
 }
 
-/// What other parsers refuse.
+/// What other readers refuse.
 #[derive(Deserialize)]
 pub(crate) struct Readers {
     pub(crate) hls: Vec<String>,
     pub(crate) dash: Vec<String>,
+    /// What mp4box finds wrong with initialisation segments and segments.
+    pub(crate) mp4: Vec<String>,
 }
 
 impl Reading {
     pub(crate) async fn take(weir: &Weir, id: VideoId, state: State) -> Self {
-        let http = weir.viewer();
         let name = if state == State::Dvr {
             "dvr.m3u8"
         } else {
             "index.m3u8"
         };
+        let plays = players::play(weir, id, state, name);
+        let (plays, reading) = tokio::join!(plays, Self::fetch(weir, id, state, name));
+        Self { plays, ..reading }
+    }
+
+    /// All but the players.
+    async fn fetch(weir: &Weir, id: VideoId, state: State, name: &str) -> Self {
+        let http = weir.viewer();
         let path = format!("/v/{id}/{name}");
         let multivariant = http.get(&path).await.expect_ok().text();
         let mut lists = Vec::new();
@@ -96,6 +108,7 @@ impl Reading {
             named,
             time: http.get("/api/v1/time").await.expect_ok().text(),
             readers: browser::run("readers", &input, weir_tests::wait::PATIENCE),
+            plays: Plays::new(),
         }
     }
 

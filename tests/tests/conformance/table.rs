@@ -62,10 +62,15 @@ gets through the point of presence is read in four states. ✓ holds, ✗ does n
 rule that does not apply there. DASH has one manifest for live and rewinding, so that its rules stand
 in the same columns twice.
 
-Read by our own reader in the tests, m3u8-rs, npm `hls-parser` and `mpd-parser`, ffmpeg and PyPI
-`xmlschema`, with `tests/dash/weir-mpd.xsd` as the schema and with the standard's own, `DASH-MPD.xsd`,
-where `WEIR_DASH_SCHEMA` names it. `tests/tests/dash.rs` and `tests/tests/browser.rs` have dash.js, Shaka, hls.js
-and Weir's own player play it.
+Read by our own reader in the tests, m3u8-rs, npm `hls-parser`, `mpd-parser` and `mp4box`, ffmpeg 5.1
+and 9, and PyPI `xmlschema`, with `tests/dash/weir-mpd.xsd` as the schema and with the standard's own,
+`DASH-MPD.xsd`, where `WEIR_DASH_SCHEMA` names it.
+
+Played by hls.js, Shaka, dash.js and Weir's own player, in Debian's Chromium and its Firefox ESR. Each
+has to show the film's pictures in their order without an error that only loading the page again
+would mend: live, from its edge; after a discontinuity, over it; of the playlists for rewinding,
+from their beginning (of DASH, from the beginning of its window); of the recording, its beginning
+and its end.
 
 \"bis\" is draft-ietf-hls-rfc8216bis, \"Apple\" its HLS authoring specification, \"DASH\" ISO/IEC 23009-1,
 \"LL\" DASH-IF's low-latency modes, \"CMAF\" ISO/IEC 23000-19.

@@ -1,7 +1,9 @@
 //! Side-by-side benchmarks. Each writes `target/bench/NAME.json` and prints the same rows; the
 //! tables worth keeping are in `bench/README.md`.
 
+mod edge;
 mod events;
+mod ingest;
 mod packaging;
 mod peer;
 mod process;
@@ -30,6 +32,23 @@ enum Bench {
         streams: Vec<usize>,
         /// Seconds that each server is fed; longer than the live window of 60 s, so that it is full.
         #[arg(long, default_value_t = 80)]
+        seconds: u64,
+        /// Rounds, with both servers in each; medians are reported.
+        #[arg(long, default_value_t = 3)]
+        rounds: usize,
+    },
+    /// How many passthrough streams this machine takes until the first part is late, next to
+    /// nginx-rtmp.
+    Ingest {
+        /// Numbers of concurrent streams to try, from the fewest on.
+        #[arg(
+            long,
+            value_delimiter = ',',
+            default_value = "25,50,75,100,125,150,200,250,300,400"
+        )]
+        streams: Vec<usize>,
+        /// Seconds that each server is fed.
+        #[arg(long, default_value_t = 20)]
         seconds: u64,
         /// Rounds, with both servers in each; medians are reported.
         #[arg(long, default_value_t = 3)]
@@ -69,6 +88,11 @@ async fn main() -> Result<()> {
             seconds,
             rounds,
         } => packaging::run(&streams, Duration::from_secs(seconds), rounds).await,
+        Bench::Ingest {
+            streams,
+            seconds,
+            rounds,
+        } => ingest::run(&streams, Duration::from_secs(seconds), rounds).await,
         Bench::Transcode { seconds, rounds } => transcode::run(seconds, rounds).await,
         Bench::Events {
             per_batch,

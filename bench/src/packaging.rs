@@ -12,7 +12,7 @@ use weir_tests::flv::{self, Tag};
 use crate::{
     peer::{Nginx, Server, Weir},
     process::{self, Usage},
-    publisher,
+    publisher::Feed,
     report::{self, Row, median},
 };
 
@@ -79,7 +79,7 @@ async fn measure(
     for key in keys {
         let tags = tags.clone();
         publishers
-            .spawn(async move { publisher::publish(address, "live", key, tags, deadline).await });
+            .spawn(async move { Feed::connect(address, key, tags).await?.run(deadline).await });
     }
     tokio::time::sleep_until(deadline - Duration::from_millis(500)).await;
     ensure!(
@@ -99,7 +99,7 @@ async fn measure(
     })
 }
 
-fn film_tags() -> Result<Arc<[Tag]>> {
+pub(crate) fn film_tags() -> Result<Arc<[Tag]>> {
     ensure!(
         Path::new(FILM).exists(),
         "{FILM} is missing: run `cargo xtask film` first"

@@ -12,6 +12,7 @@
 //! - [`manifest`]: DASH manifests, and the schemas that they have to keep
 //! - [`probe`]: what ffprobe and ffmpeg find in a file or at a URL
 //! - [`browser`]: the Node scripts that drive Chromium
+//! - [`soak`]: a broadcast in which everything keeps failing
 //! - [`process`]: children that end with their test
 //! - [`wait`]: conditions with deadlines
 
@@ -27,6 +28,7 @@ pub mod probe;
 pub mod process;
 pub mod publisher;
 pub mod server;
+pub mod soak;
 pub mod wait;
 
 pub use encoder::Encoder;

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use m3u8_rs::{MasterPlaylist, MediaSegment};
 use weir_model::VideoId;
 
-use crate::Http;
+use crate::{Answer, Http};
 
 /// A media playlist and where it came from.
 #[derive(Clone, Debug)]
@@ -68,13 +68,21 @@ impl MediaPlaylist {
     /// If it is not answered with 200 or is no media playlist.
     pub async fn fetch(http: &Http, path: &str) -> Self {
         let answer = http.get(path).await.expect_ok();
+        let parsed = Self::parse(path, &answer);
+        parsed.unwrap_or_else(|error| panic!("{error}: {}", answer.text()))
+    }
+
+    /// Parses what `path` was answered with.
+    ///
+    /// # Errors
+    /// m3u8-rs's, if it is no media playlist.
+    pub fn parse(path: &str, answer: &Answer) -> Result<Self, String> {
         let parsed = m3u8_rs::parse_media_playlist_res(&answer.body);
-        let parsed = parsed.unwrap_or_else(|error| panic!("{error}: {}", answer.text()));
-        Self {
+        Ok(Self {
             path: path.to_owned(),
             text: answer.text(),
-            parsed,
-        }
+            parsed: parsed.map_err(|error| error.to_string())?,
+        })
     }
 
     /// Whether EXT-X-ENDLIST stands at its end.

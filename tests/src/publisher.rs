@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use anyhow::{Context, Result, bail};
+use bytes::Bytes;
 use rml_rtmp::{
     handshake::{Handshake, HandshakeProcessResult, PeerType},
     sessions::{
@@ -74,19 +75,43 @@ impl Publisher {
     /// # Errors
     /// If the server has closed the connection.
     pub async fn send(&mut self, tag: &Tag) -> Result<()> {
+        let chunks = self.chunks(tag)?;
+        self.send_bytes(&chunks).await
+    }
+
+    /// Sends bytes as they are, whatever they mean to the server.
+    ///
+    /// # Errors
+    /// If the server has closed the connection.
+    pub async fn send_bytes(&mut self, bytes: &[u8]) -> Result<()> {
+        let sent = self.writer.write_all(bytes).await;
+        sent.context("the server closed the stream")
+    }
+
+    /// The tag as [`send`](Self::send) would put it on the wire.
+    ///
+    /// # Errors
+    /// If it can't be put into chunks.
+    pub fn chunks(&mut self, tag: &Tag) -> Result<Bytes> {
         let (body, time) = (tag.body.clone(), RtmpTimestamp::new(tag.time_ms));
         let message = if tag.video {
             self.session.publish_video_data(body, time, false)?
         } else {
             self.session.publish_audio_data(body, time, false)?
         };
-        if let ClientSessionResult::OutboundResponse(packet) = message {
-            self.writer
-                .write_all(&packet.bytes)
-                .await
-                .context("the server closed the stream")?;
-        }
-        Ok(())
+        Ok(match message {
+            ClientSessionResult::OutboundResponse(packet) => packet.bytes.into(),
+            _ => Bytes::new(),
+        })
+    }
+
+    /// Ends the connection by a reset (RST), as a router does that has forgotten it.
+    ///
+    /// # Errors
+    /// If the system doesn't allow it.
+    pub fn reset(self) -> Result<()> {
+        let socket: &TcpStream = self.writer.as_ref();
+        socket.set_zero_linger().context("SO_LINGER")
     }
 }
 

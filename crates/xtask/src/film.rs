@@ -93,6 +93,22 @@ pub(crate) fn demo() -> Result<PathBuf> {
     Ok(film)
 }
 
+/// The film as it was made, in 1080p24 at 6 Mbit/s with an IDR every 2 s: for long runs.
+pub(crate) fn full_hd() -> Result<PathBuf> {
+    let film = repo::target("film/full-hd.mp4");
+    if !film.exists() {
+        let original = original()?;
+        run::step("Preparing the film in 1080p");
+        let partial = film.with_extension("partial.mp4");
+        let mut encode = Command::new("ffmpeg");
+        encode.arg("-i").arg(original);
+        encode.args(["-b:v", "6M", "-maxrate", "6M", "-bufsize", "6M"]);
+        encode_with_short_gops(&mut encode, 48, &partial, 0)?;
+        fs::rename(&partial, &film)?;
+    }
+    Ok(film)
+}
+
 /// A film of one's own: as it is if players and packager can take its packets, else encoded once.
 pub(crate) fn own(source: &Path) -> Result<PathBuf> {
     ensure!(source.is_file(), "{} is no file", source.display());

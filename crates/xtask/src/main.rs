@@ -61,6 +61,14 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
+    /// Run a soak, such as `broadcast`: for hours, if you have them.
+    Soak {
+        /// Its name.
+        name: String,
+        /// Passed on to it.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -72,6 +80,7 @@ fn main() -> ExitCode {
         Command::Film => succeed(film::demo().map(drop)),
         Command::Tidy => tidy::run(),
         Command::Bench { name, args } => succeed(bench(&name, &args)),
+        Command::Soak { name, args } => succeed(soak(&name, &args)),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
@@ -92,19 +101,27 @@ fn build_wasm() -> Result<()> {
 fn bench(name: &str, args: &[String]) -> Result<()> {
     setup::run(setup::Purpose::Bench)?;
     film::demo()?;
-    // One invocation for all, so that what they share is compiled once.
-    let all = [
-        "build",
-        "--release",
-        "--bins",
-        "-p",
-        "weir-weir",
-        "-p",
-        "weir-transcoder",
-        "-p",
-        "weir-bench",
-    ];
-    run::command(run::cargo().args(all))?;
+    build_release("weir-bench")?;
     let mut bench = std::process::Command::new(repo::target("release/weir-bench"));
     run::command(bench.arg(name).args(args).current_dir(repo::root()))
+}
+
+fn soak(name: &str, args: &[String]) -> Result<()> {
+    setup::run(setup::Purpose::Test)?;
+    build_wasm()?;
+    let film = film::full_hd()?;
+    build_release("weir-tests")?;
+    let mut soak = std::process::Command::new(repo::target("release/soak"));
+    soak.arg(name).arg("--film").arg(film).args(args);
+    soak.env("WEIR_BIN", repo::target("release/weir"));
+    soak.env("WEIR_TRANSCODE_BIN", repo::target("release/weir-transcode"));
+    run::command(&mut soak)
+}
+
+/// Builds Weir and the programs of `package`: one invocation for all, so that what they share is
+/// compiled once.
+fn build_release(package: &str) -> Result<()> {
+    let weir = ["-p", "weir-weir", "-p", "weir-transcoder"];
+    let all = ["build", "--release", "--bins", "-p", package];
+    run::command(run::cargo().args(all).args(weir))
 }

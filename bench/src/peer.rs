@@ -206,9 +206,10 @@ fn nginx_conf(folder: &Path, rtmp: SocketAddr) -> String {
 user root;
 daemon off;
 worker_processes 1;
+worker_rlimit_nofile 16384;
 pid {folder}/nginx.pid;
 error_log {folder}/error.log error;
-events {{ worker_connections 1024; }}
+events {{ worker_connections 4096; }}
 rtmp {{
   access_log off;
   server {{

@@ -30,10 +30,12 @@ impl Broadcast {
     }
 }
 
-/// Spaces out the starts of transcoders that keep dying.
+/// Spaces out the starts of transcoders that keep dying. One that ends because its encoder left or
+/// changed its coding is no death.
 #[derive(Debug, Default)]
 pub(super) struct Births {
-    last: Option<WallTime>,
+    /// When the newest one began, unless it has died.
+    born: Option<WallTime>,
     delay: Duration,
 }
 
@@ -43,18 +45,30 @@ impl Births {
     /// Longest wait before a start.
     const SLOWEST: Duration = Duration::from_secs(30);
 
-    fn next_delay(&mut self, now: WallTime) -> Duration {
-        let died_young = self
-            .last
-            .is_some_and(|last| now.since(last) < self.delay + Self::PROVEN);
-        self.delay = match died_young {
+    /// The newest one has died.
+    fn died(&mut self, now: WallTime) {
+        let proven = self.has_lived(now);
+        self.born = None;
+        self.delay = match proven {
+            true => Duration::ZERO,
             // The first time may have been bad luck.
-            true if self.delay.is_zero() => Duration::from_millis(50),
-            true => (self.delay * 4).min(Self::SLOWEST),
-            false => Duration::ZERO,
+            false if self.delay.is_zero() => Duration::from_millis(50),
+            false => (self.delay * 4).min(Self::SLOWEST),
         };
-        self.last = Some(now);
+    }
+
+    /// Another one begins after this.
+    fn next_delay(&mut self, now: WallTime) -> Duration {
+        if self.has_lived(now) {
+            self.delay = Duration::ZERO;
+        }
+        self.born = Some(now.plus(self.delay));
         self.delay
+    }
+
+    fn has_lived(&self, now: WallTime) -> bool {
+        self.born
+            .is_some_and(|born| now.since(born) >= Self::PROVEN)
     }
 }
 
@@ -85,7 +99,49 @@ impl transcode::Output for FromTranscoder {
 
     fn lost(&self) {
         if let Some(broadcast) = self.0.upgrade() {
+            let now = broadcast.surroundings.clock.now();
+            broadcast.lock().births.died(now);
             broadcast.tell(|live, now| live.transcoder_lost(now));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BEGIN: WallTime = WallTime(1_795_000_000_000);
+
+    fn at(seconds: u64) -> WallTime {
+        BEGIN.plus(Duration::from_secs(seconds))
+    }
+
+    #[test]
+    fn restarts_that_an_encoder_causes_hold_nobody_back() {
+        let mut births = Births::default();
+        for second in 0..60 {
+            assert_eq!(births.next_delay(at(second)), Duration::ZERO);
+        }
+        births.died(at(71));
+        assert_eq!(births.next_delay(at(72)), Duration::ZERO);
+    }
+
+    #[test]
+    fn those_that_keep_dying_wait_longer_until_one_lives() {
+        let mut births = Births::default();
+        let mut now = BEGIN;
+        let mut waits = Vec::new();
+        for _ in 0..8 {
+            let wait = births.next_delay(now);
+            waits.push(wait.as_millis());
+            now = now.plus(wait + Duration::from_secs(1));
+            births.died(now);
+        }
+        assert_eq!(waits, [0, 50, 200, 800, 3200, 12_800, 30_000, 30_000]);
+        // One that is told to end before it has proven itself changes nothing.
+        assert_eq!(births.next_delay(now), Births::SLOWEST);
+        assert_eq!(births.next_delay(now), Births::SLOWEST);
+        let later = now.plus(Births::SLOWEST + Births::PROVEN);
+        assert_eq!(births.next_delay(later), Duration::ZERO);
     }
 }

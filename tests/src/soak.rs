@@ -42,6 +42,8 @@ pub struct Soak {
     pub films: Films,
     /// Further arguments of `weir serve`.
     pub args: Vec<String>,
+    /// Whether origin and point of presence are processes of their own, to be told apart.
+    pub apart: bool,
     /// Renditions that there must be, the source's and the sound's among them.
     pub renditions: Vec<&'static str>,
     /// Whether a browser watches, too.
@@ -72,6 +74,7 @@ pub async fn run(soak: &Soak) -> Report {
     let options = WeirOptions {
         reconnect_window: Duration::from_secs(60),
         args: soak.args.clone(),
+        apart: soak.apart,
     };
     let weir = Arc::new(Weir::start_with(options).await);
     let created = weir.create_video("soak").await;
@@ -106,7 +109,7 @@ pub async fn run(soak: &Soak) -> Report {
         end,
         soak.talks,
     ));
-    let samples = memory::watch(&weir, end).await;
+    let samples = memory::watch(&weir, end, soak.talks).await;
 
     let failures = (&mut encoding).await.expect("the encoder's task ends");
     let transcoder_deaths = killing.await.expect("the killer's task ends");

@@ -17,6 +17,7 @@ async fn a_broadcast_outlives_every_failure_around_it() {
         transcoder_dies_every: Duration::from_secs(19),
         films: Films::with(&built::film()),
         args: Vec::new(),
+        apart: false,
         renditions: vec!["source", "480p", "audio"],
         browser: true,
         talks: false,

@@ -49,6 +49,7 @@ async fn main() -> ExitCode {
         transcoder_dies_every: Duration::from_secs(transcoder_dies_every),
         films: Films::with(&film),
         args: vec!["--ladder".to_owned(), "standard".to_owned()],
+        apart: true,
         renditions: vec!["source", "720p", "480p", "360p", "audio"],
         browser: true,
         talks: true,

@@ -5,31 +5,45 @@ use std::{
     time::{Duration, Instant},
 };
 
+use super::encoder;
 use crate::Weir;
 
 const EVERY: Duration = Duration::from_secs(5);
+const LOOKS_A_MINUTE: usize = 12;
 
 /// Resident memory at one moment, in bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct Sample {
     /// Since the first one.
     pub at: Duration,
-    /// Of the server.
-    pub server: u64,
+    /// Of the origin.
+    pub origin: u64,
+    /// Of the point of presence, if it has a process of its own.
+    pub pop: Option<u64>,
     /// Of the largest transcoder, if one runs.
     pub transcoder: Option<u64>,
 }
 
-/// Looks every 5 s until `end`.
-pub async fn watch(weir: &Weir, end: Instant) -> Vec<Sample> {
+/// Looks every 5 s until `end`, and tells each minute.
+pub async fn watch(weir: &Weir, end: Instant, talks: bool) -> Vec<Sample> {
     let began = Instant::now();
     let mut samples = Vec::new();
     while Instant::now() < end {
-        samples.push(Sample {
+        let sample = Sample {
             at: began.elapsed(),
-            server: resident(weir.pid()).expect("the server runs"),
+            origin: resident(weir.pid()).expect("the origin runs"),
+            pop: weir.pop_pid().and_then(resident),
             transcoder: weir.transcoders().into_iter().filter_map(resident).max(),
-        });
+        };
+        if samples.len() % LOOKS_A_MINUTE == 0 {
+            let mb = |bytes: Option<u64>| bytes.unwrap_or(0) / 1_000_000;
+            let (origin, pop) = (mb(Some(sample.origin)), mb(sample.pop));
+            encoder::say(
+                talks,
+                &format!("origin {origin} MB, point of presence {pop} MB"),
+            );
+        }
+        samples.push(sample);
         let next = end.min(Instant::now() + EVERY);
         tokio::time::sleep_until(next.into()).await;
     }

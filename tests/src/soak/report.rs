@@ -27,15 +27,15 @@ pub struct Report {
 const WARM: Duration = Duration::from_secs(180);
 
 impl Report {
-    /// Resident memory of the server after the first three minutes, and at the end: medians of a minute, in bytes.
-    /// None if it was too short.
-    pub fn server_memory(&self) -> Option<(u64, u64)> {
+    /// What `of` a sample was after the first three minutes, and at the end: medians of a minute, in
+    /// bytes. None if the soak was too short.
+    pub fn memory(&self, of: impl Fn(&Sample) -> Option<u64>) -> Option<(u64, u64)> {
         let minute = |from: Duration| {
             let mut held: Vec<u64> = self
                 .samples
                 .iter()
                 .filter(|sample| sample.at >= from && sample.at < from + Duration::from_secs(60))
-                .map(|sample| sample.server)
+                .filter_map(&of)
                 .collect();
             held.sort_unstable();
             held.get(held.len() / 2).copied()
@@ -78,12 +78,17 @@ impl fmt::Display for Report {
             failed.join(", ")
         )?;
         writeln!(f, "| transcoders killed | {} |", self.transcoder_deaths)?;
-        if let Some((early, late)) = self.server_memory() {
+        let origin = self.memory(|sample| Some(sample.origin));
+        let pop = self.memory(|sample| sample.pop);
+        for (name, held) in [("origin", origin), ("point of presence", pop)] {
+            let Some((early, late)) = held else {
+                continue;
+            };
             let (early, late) = (early as f64 / 1e6, late as f64 / 1e6);
             let more = (late / early - 1.0) * 100.0;
             writeln!(
                 f,
-                "| server's memory, fourth minute and last | {early:.1} MB, {late:.1} MB ({more:+.1}%) |"
+                "| memory of the {name}, fourth minute and last | {early:.1} MB, {late:.1} MB ({more:+.1}%) |"
             )?;
         }
         let transcoder = self.transcoder_memory() as f64 / 1e6;

@@ -3,13 +3,32 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use weir_edge_abi::{BodyKind, Config, Method, Plan, Request};
+use weir_edge_abi::{BodyKind, Config, Method, Pathway, Plan, Request};
 use weir_edge_worker::{check_body, decide};
 
 fuzz_target!(|input: (&str, &str, &str, Option<u8>, &[u8])| {
     let (method, path, query, kind, body) = input;
-    let request = Request::new(Method::from_name(method), path, query);
-    let plan = decide(&Config::default(), &request);
+    // What is a body for the one is, for the other, whatever else a host may hand in.
+    let text = std::str::from_utf8(body).unwrap_or_default();
+    let request = Request {
+        accept_encoding: text,
+        bearer: text,
+        cmcd: text,
+        device: text,
+        claims: Some(body).filter(|claims| !claims.is_empty()),
+        pathway_health: body,
+        by_edge: kind == Some(0),
+        ..Request::new(Method::from_name(method), path, query)
+    };
+    let pathway = Pathway {
+        id: "a".to_owned(),
+        base_url: "https://example.org".to_owned(),
+    };
+    let config = Config {
+        pathways: vec![pathway.clone(), pathway],
+        ..Config::default()
+    };
+    let plan = decide(&config, &request);
     let mut buffer = vec![0; 1 << 20];
     if let Ok(len) = plan.encode(&mut buffer) {
         assert_eq!(Plan::decode(&buffer[..len]), Ok(plan));

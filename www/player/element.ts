@@ -1,4 +1,5 @@
-// <weir-player src="/v/ID/index.m3u8" video="ID" autoplay real-time>: what a viewer sees and touches.
+// <weir-player src="/v/ID/index.m3u8" video="ID" autoplay real-time token-url="/renew">: what a viewer
+// sees and touches.
 
 import { Engine, load } from "./engine";
 import { setIcon } from "./icons";
@@ -8,6 +9,7 @@ import { messageFor } from "./messages";
 import type { Playback, Rendition, Snapshot } from "./playback";
 import { RealTime } from "./realtime";
 import { styles } from "./styles";
+import { fetched, Renewal, type Renew } from "./token";
 
 /** What `stats()` answers. Times in ms where the name says so. */
 export interface PlayerStats {
@@ -59,6 +61,8 @@ export class WeirPlayer extends HTMLElement {
   static readonly observedAttributes = ["src", "real-time"];
 
   readonly video: HTMLVideoElement;
+  /** Gives `src` under a new playback token; goes before the attribute `token-url`. */
+  renew: Renew | undefined;
   private playback: Playback | undefined;
   private readonly find: <T extends HTMLElement>(selector: string) => T;
   private readonly keys: Keys;
@@ -215,7 +219,10 @@ export class WeirPlayer extends HTMLElement {
       const onLost = (why: string) => this.leaveRealTime(why);
       this.playback = new RealTime({ video, url: url.href, id, onChange, onLost });
     } else {
-      this.playback = new Engine({ video, url: url.href, id, onChange });
+      const tokenUrl = this.getAttribute("token-url");
+      const renew = this.renew ?? (tokenUrl === null ? undefined : fetched(tokenUrl));
+      const renewal = renew && new Renewal(url.href, renew);
+      this.playback = new Engine({ video, url: url.href, id, renewal, onChange });
     }
     if (played || this.hasAttribute("autoplay")) void this.autoplay();
   }

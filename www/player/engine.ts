@@ -7,6 +7,7 @@ import { hurry, post } from "./events";
 import type { Playback, Rendition, Snapshot } from "./playback";
 import { Session } from "./session";
 import { type Incoming, Sink } from "./sink";
+import type { Renewal } from "./token";
 
 export interface EngineOptions {
   video: HTMLVideoElement;
@@ -14,6 +15,8 @@ export interface EngineOptions {
   url: string;
   /** Video id for events. */
   id: string;
+  /** Keeps the URLs' token good, if the page can give new ones. */
+  renewal?: Renewal | undefined;
   onChange: () => void;
 }
 
@@ -95,6 +98,7 @@ export class Engine implements Playback {
     this.ended.abort();
     this.goodbye();
     clearTimeout(this.sleeping);
+    this.options.renewal?.stop();
     for (const request of this.requests.values()) request.abort();
     for (const sink of this.sinks) sink.detach();
     this.core?.free();
@@ -267,7 +271,7 @@ export class Engine implements Playback {
   private async fetchText(id: number, url: string, request: AbortController): Promise<void> {
     const early = url === this.options.url ? this.early : undefined;
     this.early = undefined;
-    const answer = await (early ?? fetch(url, { signal: request.signal }));
+    const answer = await (early ?? fetch(this.renewed(url), { signal: request.signal }));
     if (!answer.ok) return this.failed(id, undefined, answer.status);
     const text = await answer.text();
     if (this.requests.delete(id)) this.core?.text(id, text);
@@ -281,7 +285,7 @@ export class Engine implements Playback {
   ): Promise<void> {
     this.ending = false;
     const body = sink.expect(id);
-    const answer = await fetch(url, { signal: request.signal, priority: "high" });
+    const answer = await fetch(this.renewed(url), { signal: request.signal, priority: "high" });
     if (!answer.ok || !answer.body) return this.failed(id, sink, answer.status);
     const reader = answer.body.getReader();
     for (;;) {
@@ -302,7 +306,13 @@ export class Engine implements Playback {
   private failed(id: number, sink: Sink | undefined, status: number): void {
     if (!this.requests.delete(id)) return;
     sink?.drop(id);
+    if (status === 403) void this.options.renewal?.now();
     this.core?.failed(id, status);
+  }
+
+  /** The module goes on naming what playlists listed under the token of before. */
+  private renewed(url: string): string {
+    return this.options.renewal?.current(url) ?? url;
   }
 
   private applySeek(): void {

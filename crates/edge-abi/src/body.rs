@@ -15,6 +15,8 @@ pub enum BodyKind {
     Comment = 1,
     /// A session description, a fragment of one, or nothing: what WHIP and WHEP exchange.
     Session = 2,
+    /// A reaction.
+    Reaction = 3,
 }
 
 impl BodyKind {
@@ -23,6 +25,7 @@ impl BodyKind {
             0 => Ok(Self::Events),
             1 => Ok(Self::Comment),
             2 => Ok(Self::Session),
+            3 => Ok(Self::Reaction),
             value => Err(DecodeError::UnknownValue {
                 field: "body kind",
                 value,

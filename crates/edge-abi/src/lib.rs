@@ -22,19 +22,24 @@
 //!
 //! | message | fields, in order |
 //! | --- | --- |
-//! | [`Config`] | target duration ms `u32`, part target ms `u32` |
-//! | [`Request`] | now (Unix ms) `u64`, [`Method`] `u8`, path `text`, query `text`, user agent `text`, content type `text`, mobile hint `u8` (0 no, 1 yes), country 2 × `u8` (0, 0 is unknown) |
-//! | [`Plan`] | [`Class`] `u8`, action `u8`, then the action |
+//! | [`Config`] | target duration ms `u32`, part target ms `u32`, pop `text`, audience `text`, `u8` and that many keys (kid `text`, [`Algorithm`] `u8`, key `bytes`), `u8` and that many denied countries (2 × `u8`), ticket key `bytes`, `u8` and that many pathways (id `text`, base URL `text`), steering TTL s `u32`, rates of comments, events and sessions, each per minute `u32`, burst `u32` |
+//! | [`Request`] | now (Unix ms) `u64`, [`Method`] `u8`, path `text`, query `text`, user agent `text`, content type `text`, mobile hint `u8` (0 no, 1 yes), country 2 × `u8` (0, 0 is unknown), accept encoding `text`, bearer `text`, claims `bytes` (empty: none), nonce 16 × `u8`, pathway health `bytes`, CMCD `text`, device `text`, by edge `u8` (0, 1) |
+//! | [`Plan`] | [`Class`] `u8`, action `u8`, then the action, then extras `u8` and those whose bit is set: 1 claims to remember `bytes`; 2 [`Limit`]: bucket `u8`, per minute `u32`, burst `u32`; 4 [`Cmcd`](weir_model::Cmcd) |
 //! | action 0, [`Action::Respond`], and 1, [`Action::Deny`] | [`Response`] |
-//! | action 2, [`Action::Serve`] | target `text`, cache control `text`, fields `fields`, fresh ms `u32`, error ms `u32`, stale ms `u32`, wait ms `u32`, held `u8` (0, 1) |
+//! | action 2, [`Action::Serve`] | target `text`, cache control `text`, fields `fields`, fresh ms `u32`, error ms `u32`, stale ms `u32`, wait ms `u32`, held `u8` (0, 1), [`Encoding`] `u8` (0 identity, 1 gzip, 2 br), position `u8` (0 none, 1 a segment, 2 a part), and unless 0: stream `text`, msn `u64`, if 2: part `u32` |
 //! | action 3, [`Action::Forward`] | target `text`, fields `fields`, wait ms `u32`, most body bytes `u32`, [`BodyKind`] `u8`, country 2 × `u8` |
+//! | action 4, [`Action::Join`] | room `text`, `u8` (0, 1), if 1: after `u64` |
+//! | CMCD | object type `u8` (0 unknown, else in the order of [`ObjectType`](weir_model::cmcd::ObjectType) from 1), flags `u8` (1 startup, 2 starved, 4, 8 and 16: the numbers that are known), bitrate kbit/s `u32`, throughput kbit/s `u32`, buffer ms `u32` |
 //! | [`Response`] | status `u16`, fields `fields`, body `bytes` |
 //! | [`BodyCheck`] | [`BodyKind`] `u8`, body `bytes` |
 //! | [`Verdict`] | 0 `u8` (accept), or 1 `u8` (refuse) and a [`Response`] |
 //!
+//! A kid or a pathway's id has at most 32 bytes; there are at most 16 keys and 8 pathways.
+//!
 //! # Modules
 //!
 //! - [`config`], [`request`], [`plan`], [`body`]: the messages
+//! - [`response`], [`serve`]: answers that a plan may name; `extras`: what it says besides
 //! - [`wire`]: how they are written and read
 
 #![cfg_attr(
@@ -50,18 +55,27 @@
 
 pub mod body;
 pub mod config;
+mod extras;
 pub mod plan;
 pub mod request;
+pub mod response;
+pub mod serve;
 pub mod wire;
 
 pub use body::{BodyCheck, BodyKind, Verdict};
-pub use config::Config;
-pub use plan::{Action, Class, Fields, Forward, Plan, Response, Serve};
-pub use request::{Country, Method, Request};
+pub use config::{Config, Limits, Pathway, Rate};
+pub use plan::{Action, Class, Forward, Join, Limit, Plan};
+pub use request::{Method, Request};
+pub use response::{Fields, Response};
+pub use serve::{Encoding, Position, Serve};
+pub use weir_model::{
+    Country,
+    key::{Algorithm, Key, Secret},
+};
 pub use wire::{DecodeError, Overflow};
 
 /// Version of the layout; host and guest refuse each other if theirs differ.
-pub const ABI_VERSION: u32 = 2;
+pub const ABI_VERSION: u32 = 3;
 
 /// Size in bytes of the buffer that a guest must offer at least.
 pub const MIN_BUFFER: usize = 32 * 1024;

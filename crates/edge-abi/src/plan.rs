@@ -2,8 +2,12 @@
 
 use std::borrow::Cow;
 
+use weir_model::{Cmcd, Country};
+
 use crate::{
-    BodyKind, Country, DecodeError, Overflow,
+    BodyKind, DecodeError, Fields, Overflow, Response, Serve,
+    extras::Extras,
+    request::{decode_country, encode_country},
     wire::{Reader, Writer},
 };
 
@@ -27,11 +31,13 @@ pub enum Class {
     Api = 6,
     /// Pages and files of the web app, and whatever else is no media.
     Web = 7,
+    /// The room of a video: chat, reactions, presence.
+    Room = 8,
 }
 
 impl Class {
     /// Every class, in the order of their numbers.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Playlist,
         Self::Multivariant,
         Self::Init,
@@ -40,6 +46,7 @@ impl Class {
         Self::Span,
         Self::Api,
         Self::Web,
+        Self::Room,
     ];
 
     /// The word used in counters.
@@ -53,6 +60,7 @@ impl Class {
             Self::Span => "span",
             Self::Api => "api",
             Self::Web => "web",
+            Self::Room => "room",
         }
     }
 
@@ -65,124 +73,6 @@ impl Class {
                 value,
             })
     }
-}
-
-/// Header fields that a plan adds to an answer.
-#[derive(Clone, Copy)]
-pub struct Fields<'a>(Repr<'a>);
-
-#[derive(Clone, Copy)]
-enum Repr<'a> {
-    Listed(&'a [(&'a str, &'a str)]),
-    // Checked when it was decoded, so that a cache hit, which has its header ready, skips it whole.
-    Encoded(&'a [u8]),
-}
-
-impl<'a> Fields<'a> {
-    /// These (name, value) pairs.
-    pub const fn new(pairs: &'a [(&'a str, &'a str)]) -> Self {
-        Self(Repr::Listed(pairs))
-    }
-
-    /// The (name, value) pairs.
-    pub fn iter(&self) -> impl Iterator<Item = (&'a str, &'a str)> + use<'a> {
-        let (listed, mut encoded) = match self.0 {
-            Repr::Listed(pairs) => (pairs, Reader::bare(&[])),
-            Repr::Encoded(bytes) => (&[] as &[_], Reader::bare(bytes)),
-        };
-        let decoded = std::iter::from_fn(move || {
-            let name = encoded.text().ok()?;
-            Some((name, encoded.text().ok()?))
-        });
-        listed.iter().copied().chain(decoded)
-    }
-
-    fn encode(&self, writer: &mut Writer<'_>) -> Result<(), Overflow> {
-        writer.prefixed(|writer| {
-            for (name, value) in self.iter() {
-                writer.text(name)?;
-                writer.text(value)?;
-            }
-            Ok(())
-        })
-    }
-
-    fn decode(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
-        let len = reader.u16()?;
-        let bytes = reader.raw(usize::from(len))?;
-        let mut pairs = Reader::bare(bytes);
-        while !pairs.is_empty() {
-            pairs.text()?;
-            pairs.text()?;
-        }
-        Ok(Self(Repr::Encoded(bytes)))
-    }
-}
-
-impl PartialEq for Fields<'_> {
-    fn eq(&self, other: &Self) -> bool {
-        self.iter().eq(other.iter())
-    }
-}
-
-impl Eq for Fields<'_> {}
-
-impl std::fmt::Debug for Fields<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_map().entries(self.iter()).finish()
-    }
-}
-
-/// An answer that needs nobody else.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Response<'a> {
-    /// HTTP status.
-    pub status: u16,
-    /// Header fields, `Content-Type` among them if there is a body.
-    pub fields: Fields<'a>,
-    /// The body.
-    pub body: Cow<'a, [u8]>,
-}
-
-impl<'a> Response<'a> {
-    pub(crate) fn encode(&self, writer: &mut Writer<'_>) -> Result<(), Overflow> {
-        writer.u16(self.status)?;
-        self.fields.encode(writer)?;
-        writer.bytes(&self.body)
-    }
-
-    pub(crate) fn decode(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
-        Ok(Self {
-            status: reader.u16()?,
-            fields: Fields::decode(reader)?,
-            body: Cow::Borrowed(reader.bytes()?),
-        })
-    }
-}
-
-/// An answer out of the cache, or else from the origin into the cache. Requests with the same
-/// target that come while the origin is asked share its answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Serve<'a> {
-    /// Path and query to ask the origin for, in the only spelling that this answer has: it is the
-    /// cache key too.
-    pub target: Cow<'a, str>,
-    /// `Cache-Control` of an answer that is no error; errors are `no-store`.
-    pub cache_control: &'a str,
-    /// Header fields of every answer.
-    pub fields: Fields<'a>,
-    /// How long an answer that is no error is fresh, in milliseconds.
-    pub fresh_ms: u32,
-    /// How long an error (status 400 and above) is kept, in milliseconds.
-    pub error_ms: u32,
-    /// How long after `fresh_ms` the old answer may stand in when the origin fails, in
-    /// milliseconds.
-    pub stale_ms: u32,
-    /// How long the origin may take to answer, in milliseconds.
-    pub wait_ms: u32,
-    /// Whether the origin holds the request until the position or part exists. If it goes away
-    /// meanwhile it is asked again within `wait_ms`; when that ends, the answer is 503.
-    pub held: bool,
 }
 
 /// A request that goes to the origin each time: its method, its body, and of its header fields
@@ -203,6 +93,15 @@ pub struct Forward<'a> {
     pub country: Option<Country>,
 }
 
+/// A WebSocket to the hub of a room.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Join<'a> {
+    /// Which: the video's id.
+    pub room: Cow<'a, str>,
+    /// The last message that the client has; `None` for a client that comes anew.
+    pub after: Option<u64>,
+}
+
 /// What a host is to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action<'a> {
@@ -214,6 +113,19 @@ pub enum Action<'a> {
     Serve(Serve<'a>),
     /// Send it to the origin.
     Forward(Forward<'a>),
+    /// Let it join a room.
+    Join(Join<'a>),
+}
+
+/// How often one client address may do what the request does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limit {
+    /// What is counted together: one number per kind of request.
+    pub bucket: u8,
+    /// How many a minute, in the long run.
+    pub per_minute: u32,
+    /// How many at once.
+    pub burst: u32,
 }
 
 /// A decision.
@@ -223,9 +135,28 @@ pub struct Plan<'a> {
     pub class: Class,
     /// What to do.
     pub action: Action<'a>,
+    /// What to hand in as [`crate::Request::claims`] with every later request that comes with the
+    /// same token, as long as the configuration stays: the token was verified just now. The first
+    /// byte is the version of its layout, the rest is the guest's affair.
+    pub remember: Option<Cow<'a, [u8]>>,
+    /// What the client's address is held to; over it, the answer is 429.
+    pub limit: Option<Limit>,
+    /// What the player says of itself, to be counted.
+    pub cmcd: Option<Cmcd>,
 }
 
 impl<'a> Plan<'a> {
+    /// A plan to do this, and nothing besides.
+    pub fn new(class: Class, action: Action<'a>) -> Self {
+        Self {
+            class,
+            action,
+            remember: None,
+            limit: None,
+            cmcd: None,
+        }
+    }
+
     /// Writes it to the start of `buffer`; gives the length.
     pub fn encode(&self, buffer: &mut [u8]) -> Result<usize, Overflow> {
         let mut writer = Writer::new(buffer)?;
@@ -247,7 +178,17 @@ impl<'a> Plan<'a> {
                 writer.u8(3)?;
                 forward.encode(&mut writer)?;
             }
+            Action::Join(join) => {
+                writer.u8(4)?;
+                join.encode(&mut writer)?;
+            }
         }
+        Extras {
+            remember: self.remember.as_deref(),
+            limit: self.limit,
+            cmcd: self.cmcd,
+        }
+        .encode(&mut writer)?;
         Ok(writer.len())
     }
 
@@ -260,6 +201,7 @@ impl<'a> Plan<'a> {
             1 => Action::Deny(Response::decode(&mut reader)?),
             2 => Action::Serve(Serve::decode(&mut reader)?),
             3 => Action::Forward(Forward::decode(&mut reader)?),
+            4 => Action::Join(Join::decode(&mut reader)?),
             value => {
                 return Err(DecodeError::UnknownValue {
                     field: "action",
@@ -267,33 +209,18 @@ impl<'a> Plan<'a> {
                 });
             }
         };
+        let Extras {
+            remember,
+            limit,
+            cmcd,
+        } = Extras::decode(&mut reader)?;
         reader.end()?;
-        Ok(Self { class, action })
-    }
-}
-
-impl<'a> Serve<'a> {
-    fn encode(&self, writer: &mut Writer<'_>) -> Result<(), Overflow> {
-        writer.text(&self.target)?;
-        writer.text(self.cache_control)?;
-        self.fields.encode(writer)?;
-        writer.u32(self.fresh_ms)?;
-        writer.u32(self.error_ms)?;
-        writer.u32(self.stale_ms)?;
-        writer.u32(self.wait_ms)?;
-        writer.u8(u8::from(self.held))
-    }
-
-    fn decode(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
         Ok(Self {
-            target: Cow::Borrowed(reader.text()?),
-            cache_control: reader.text()?,
-            fields: Fields::decode(reader)?,
-            fresh_ms: reader.u32()?,
-            error_ms: reader.u32()?,
-            stale_ms: reader.u32()?,
-            wait_ms: reader.u32()?,
-            held: reader.flag("held")?,
+            class,
+            action,
+            remember: remember.map(Cow::Borrowed),
+            limit,
+            cmcd,
         })
     }
 }
@@ -305,7 +232,7 @@ impl<'a> Forward<'a> {
         writer.u32(self.wait_ms)?;
         writer.u32(self.max_body)?;
         writer.u8(self.body as u8)?;
-        Country::encode(self.country, writer)
+        encode_country(self.country, writer)
     }
 
     fn decode(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
@@ -315,7 +242,25 @@ impl<'a> Forward<'a> {
             wait_ms: reader.u32()?,
             max_body: reader.u32()?,
             body: BodyKind::decode(reader.u8()?)?,
-            country: Country::decode(reader)?,
+            country: decode_country(reader)?,
+        })
+    }
+}
+
+impl<'a> Join<'a> {
+    fn encode(&self, writer: &mut Writer<'_>) -> Result<(), Overflow> {
+        writer.text(&self.room)?;
+        writer.u8(u8::from(self.after.is_some()))?;
+        self.after.map_or(Ok(()), |after| writer.u64(after))
+    }
+
+    fn decode(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            room: Cow::Borrowed(reader.text()?),
+            after: match reader.flag("after")? {
+                true => Some(reader.u64()?),
+                false => None,
+            },
         })
     }
 }

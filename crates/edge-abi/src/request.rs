@@ -1,6 +1,6 @@
 //! What a guest decides about: a request and what the host knows of it.
 
-use weir_model::WallTime;
+use weir_model::{Country, WallTime};
 
 use crate::{
     DecodeError, Overflow,
@@ -60,35 +60,23 @@ impl Method {
     }
 }
 
-/// An ISO 3166-1 alpha-2 country code in capitals.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Country([u8; 2]);
+/// Country codes are two bytes; zeros stand for none.
+pub(crate) fn encode_country(
+    country: Option<Country>,
+    writer: &mut Writer<'_>,
+) -> Result<(), Overflow> {
+    writer.raw(&country.map_or([0, 0], Country::code))
+}
 
-impl Country {
-    /// The country with this code; `None` unless it is two capital letters.
-    pub fn new(code: [u8; 2]) -> Option<Self> {
-        code.iter()
-            .all(u8::is_ascii_uppercase)
-            .then_some(Self(code))
-    }
-
-    /// The code.
-    pub fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.0).unwrap_or_default()
-    }
-
-    pub(crate) fn encode(country: Option<Self>, writer: &mut Writer<'_>) -> Result<(), Overflow> {
-        writer.raw(&country.map_or([0, 0], |country| country.0))
-    }
-
-    pub(crate) fn decode(reader: &mut Reader<'_>) -> Result<Option<Self>, DecodeError> {
-        match reader.array()? {
-            [0, 0] => Ok(None),
-            code => Self::new(code).map(Some).ok_or(DecodeError::UnknownValue {
+pub(crate) fn decode_country(reader: &mut Reader<'_>) -> Result<Option<Country>, DecodeError> {
+    match reader.array()? {
+        [0, 0] => Ok(None),
+        code => Country::new(code)
+            .map(Some)
+            .ok_or(DecodeError::UnknownValue {
                 field: "country",
                 value: code[0],
             }),
-        }
     }
 }
 
@@ -112,6 +100,26 @@ pub struct Request<'a> {
     pub mobile: bool,
     /// Where the host believes the viewer to be.
     pub country: Option<Country>,
+    /// `Accept-Encoding`, or empty.
+    pub accept_encoding: &'a str,
+    /// What follows `Bearer` in `Authorization`, or empty.
+    pub bearer: &'a str,
+    /// What an earlier plan told the host to remember of this request's token
+    /// ([`crate::Plan::remember`]), under the configuration that is in force.
+    pub claims: Option<&'a [u8]>,
+    /// Random, of each request its own; zeros if the request's answer cannot need it.
+    pub nonce: [u8; 16],
+    /// How well each of [`crate::Config::pathways`] is, in their order: 0 (gone) to 100. What is
+    /// missing is well.
+    pub pathway_health: &'a [u8],
+    /// Values of the `CMCD-*` fields (CTA-5004), joined by commas; empty if there are none. The
+    /// query's CMCD the guest finds itself.
+    pub cmcd: &'a str,
+    /// What the header that the operator trusts says about the device, or empty.
+    pub device: &'a str,
+    /// Whether it comes from a point of presence that has proved to be one: it has let the viewer
+    /// in, and says in the target what the viewer may have.
+    pub by_edge: bool,
 }
 
 impl<'a> Request<'a> {
@@ -126,6 +134,14 @@ impl<'a> Request<'a> {
             content_type: "",
             mobile: false,
             country: None,
+            accept_encoding: "",
+            bearer: "",
+            claims: None,
+            nonce: [0; 16],
+            pathway_health: &[],
+            cmcd: "",
+            device: "",
+            by_edge: false,
         }
     }
 
@@ -139,7 +155,15 @@ impl<'a> Request<'a> {
         writer.text(self.user_agent)?;
         writer.text(self.content_type)?;
         writer.u8(u8::from(self.mobile))?;
-        Country::encode(self.country, &mut writer)?;
+        encode_country(self.country, &mut writer)?;
+        writer.text(self.accept_encoding)?;
+        writer.text(self.bearer)?;
+        writer.bytes(self.claims.unwrap_or_default())?;
+        writer.raw(&self.nonce)?;
+        writer.bytes(self.pathway_health)?;
+        writer.text(self.cmcd)?;
+        writer.text(self.device)?;
+        writer.u8(u8::from(self.by_edge))?;
         Ok(writer.len())
     }
 
@@ -154,7 +178,15 @@ impl<'a> Request<'a> {
             user_agent: reader.text()?,
             content_type: reader.text()?,
             mobile: reader.flag("mobile hint")?,
-            country: Country::decode(&mut reader)?,
+            country: decode_country(&mut reader)?,
+            accept_encoding: reader.text()?,
+            bearer: reader.text()?,
+            claims: Some(reader.bytes()?).filter(|claims| !claims.is_empty()),
+            nonce: reader.array()?,
+            pathway_health: reader.bytes()?,
+            cmcd: reader.text()?,
+            device: reader.text()?,
+            by_edge: reader.flag("by edge")?,
         };
         reader.end()?;
         Ok(request)

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::ABI_VERSION;
+use crate::{ABI_VERSION, config::MAX_NAME};
 
 /// A message that does not fit the buffer, or a field longer than its length prefix can tell.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
@@ -33,6 +33,16 @@ pub enum DecodeError {
         field: &'static str,
         /// What it held.
         value: u8,
+    },
+    /// A list or a name is longer than it may be.
+    #[error("{field}: {len} are more than {most}")]
+    TooMany {
+        /// Which field.
+        field: &'static str,
+        /// How many items or bytes it has.
+        len: usize,
+        /// How many it may have.
+        most: usize,
     },
     /// The message goes on after its last field.
     #[error("{0} bytes follow the last field")]
@@ -92,6 +102,11 @@ impl<'b> Writer<'b> {
     pub(crate) fn bytes(&mut self, value: &[u8]) -> Result<(), Overflow> {
         self.u32(u32::try_from(value.len()).map_err(|_| Overflow)?)?;
         self.raw(value)
+    }
+
+    /// How many items follow.
+    pub(crate) fn count(&mut self, count: usize) -> Result<(), Overflow> {
+        self.u8(u8::try_from(count).map_err(|_| Overflow)?)
     }
 
     /// Writes what `write` writes, behind its length in bytes.
@@ -191,13 +206,48 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// A byte of which only the bits of `known` may be set.
+    pub(crate) fn flags(&mut self, field: &'static str, known: u8) -> Result<u8, DecodeError> {
+        match self.u8()? {
+            value if value & !known == 0 => Ok(value),
+            value => Err(DecodeError::UnknownValue { field, value }),
+        }
+    }
+
     pub(crate) fn text(&mut self) -> Result<&'a str, DecodeError> {
         let len = self.u16()?;
         std::str::from_utf8(self.raw(usize::from(len))?).map_err(|_| DecodeError::NotUtf8)
     }
 
+    /// A text of at most [`MAX_NAME`] bytes.
+    pub(crate) fn name(&mut self, field: &'static str) -> Result<&'a str, DecodeError> {
+        let name = self.text()?;
+        bounded(field, name.len(), MAX_NAME)?;
+        Ok(name)
+    }
+
+    /// As many items as the count before them says, and that is at most `most`.
+    pub(crate) fn list<T>(
+        &mut self,
+        field: &'static str,
+        most: usize,
+        item: impl Fn(&mut Self) -> Result<T, DecodeError>,
+    ) -> Result<Vec<T>, DecodeError> {
+        let len = usize::from(self.u8()?);
+        bounded(field, len, most)?;
+        (0..len).map(|_| item(self)).collect()
+    }
+
     pub(crate) fn bytes(&mut self) -> Result<&'a [u8], DecodeError> {
         let len = self.u32()?;
         self.raw(usize::try_from(len).unwrap_or(usize::MAX))
+    }
+}
+
+fn bounded(field: &'static str, len: usize, most: usize) -> Result<(), DecodeError> {
+    if len <= most {
+        Ok(())
+    } else {
+        Err(DecodeError::TooMany { field, len, most })
     }
 }

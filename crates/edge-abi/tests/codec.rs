@@ -4,10 +4,11 @@ use std::borrow::Cow;
 
 use proptest::{collection::vec, prelude::*};
 use weir_edge_abi::{
-    Action, BodyCheck, BodyKind, Class, Config, Country, DecodeError, Fields, Forward, Method,
-    Overflow, Plan, Request, Response, Serve, Verdict,
+    Action, Algorithm, BodyCheck, BodyKind, Class, Config, Country, DecodeError, Encoding, Fields,
+    Forward, Join, Key, Limit, Limits, Method, Overflow, Pathway, Plan, Position, Rate, Request,
+    Response, Secret, Serve, Verdict,
 };
-use weir_model::WallTime;
+use weir_model::{Cmcd, WallTime, cmcd::ObjectType};
 
 const METHODS: [Method; 7] = [
     Method::Get,
@@ -36,21 +37,95 @@ fn borrowed(pairs: &[(String, String)]) -> Vec<(&str, &str)> {
         .collect()
 }
 
+fn config() -> impl Strategy<Value = Config> {
+    let key = ("[a-z0-9-]{0,32}", any::<bool>(), vec(any::<u8>(), 0..64));
+    let pathway = ("[a-z]{1,32}", "https://[a-z.]{1,20}");
+    let lists = (
+        vec(key, 0..=16),
+        vec(country(), 0..20),
+        vec(pathway, 0..=8),
+        vec(any::<u8>(), 0..40),
+    );
+    let texts = ("[a-z0-9-]{0,20}", "\\PC{0,40}");
+    (any::<[u32; 9]>(), texts, lists).prop_map(|(numbers, (pop, audience), lists)| {
+        let [
+            target_duration_ms,
+            part_target_ms,
+            steering_ttl_s,
+            rates @ ..,
+        ] = numbers;
+        let (keys, countries, pathways, ticket_key) = lists;
+        let rate = |at: usize| Rate {
+            per_minute: rates[at],
+            burst: rates[at + 1],
+        };
+        let key = |(kid, shared, key)| Key {
+            kid,
+            algorithm: if shared {
+                Algorithm::Hs256
+            } else {
+                Algorithm::EdDsa
+            },
+            key: Secret(key),
+        };
+        Config {
+            target_duration_ms,
+            part_target_ms,
+            pop,
+            audience,
+            keys: keys.into_iter().map(key).collect(),
+            denied_countries: countries.into_iter().flatten().collect(),
+            ticket_key: Secret(ticket_key),
+            pathways: pathways
+                .into_iter()
+                .map(|(id, base_url)| Pathway { id, base_url })
+                .collect(),
+            steering_ttl_s,
+            limits: Limits {
+                comments: rate(0),
+                events: rate(2),
+                sessions: rate(4),
+            },
+        }
+    })
+}
+
+fn cmcd() -> impl Strategy<Value = Cmcd> {
+    let numbers = any::<[Option<u32>; 3]>();
+    (0..=9_u8, any::<bool>(), any::<bool>(), numbers).prop_map(
+        |(object_type, startup, starved, [bitrate_kbps, throughput_kbps, buffer_ms])| Cmcd {
+            object_type: ObjectType::from_number(object_type),
+            startup,
+            starved,
+            bitrate_kbps,
+            throughput_kbps,
+            buffer_ms,
+        },
+    )
+}
+
 proptest! {
     #[test]
-    fn configs_return(target_duration_ms: u32, part_target_ms: u32) {
-        let config = Config { target_duration_ms, part_target_ms };
-        let mut buffer = [0; 64];
+    fn configs_return(config in config()) {
+        let mut buffer = [0; 8192];
         let len = config.encode(&mut buffer).unwrap();
+        for cut in 0..len {
+            prop_assert!(Config::decode(&buffer[..cut]).is_err());
+        }
         prop_assert_eq!(Config::decode(&buffer[..len]), Ok(config));
     }
 
     #[test]
     fn requests_return(
-        (now, method, mobile) in (any::<u64>(), 0..METHODS.len(), any::<bool>()),
+        (now, method, mobile, by_edge) in
+            (any::<u64>(), 0..METHODS.len(), any::<bool>(), any::<bool>()),
         path in "\\PC{0,80}", query in "\\PC{0,80}",
         user_agent in "\\PC{0,80}", content_type in "\\PC{0,40}",
         country in country(),
+        (accept_encoding, bearer) in ("\\PC{0,40}", "[a-z.]{0,40}"),
+        (cmcd, device) in ("\\PC{0,40}", "\\PC{0,10}"),
+        claims in proptest::option::of(vec(any::<u8>(), 1..40)),
+        nonce: [u8; 16], pathway_health in vec(any::<u8>(), 0..8),
     ) {
         let request = Request {
             now: WallTime(now),
@@ -61,6 +136,14 @@ proptest! {
             content_type: &content_type,
             mobile,
             country,
+            accept_encoding: &accept_encoding,
+            bearer: &bearer,
+            claims: claims.as_deref(),
+            nonce,
+            pathway_health: &pathway_health,
+            cmcd: &cmcd,
+            device: &device,
+            by_edge,
         };
         let mut buffer = [0; 4096];
         let len = request.encode(&mut buffer).unwrap();
@@ -75,11 +158,15 @@ proptest! {
     #[test]
     fn plans_return(
         class in 0..Class::ALL.len(),
-        action in 0..4,
+        action in 0..5,
         (status, fresh_ms, error_ms, stale_ms, wait_ms) in any::<(u16, u32, u32, u32, u32)>(),
         (held, kind, max_body) in (any::<bool>(), 0..2usize, any::<u32>()),
         target in "\\PC{0,80}", cache_control in "\\PC{0,40}",
         pairs in pairs(), body in vec(any::<u8>(), 0..200), country in country(),
+        encoding in 0..3_usize,
+        position: Option<(u64, Option<u32>)>, after: Option<u64>,
+        remember in proptest::option::of(vec(any::<u8>(), 0..40)),
+        limit: Option<(u8, u32, u32)>, cmcd in proptest::option::of(cmcd()),
     ) {
         let pairs = borrowed(&pairs);
         let fields = Fields::new(&pairs);
@@ -91,14 +178,25 @@ proptest! {
                 target: target.into(),
                 cache_control: &cache_control,
                 fields, fresh_ms, error_ms, stale_ms, wait_ms, held,
+                encoding: [Encoding::Identity, Encoding::Gzip, Encoding::Brotli][encoding],
+                position: position.map(|(msn, part)| {
+                    Position { stream: "oabcdefghijk/480p".into(), msn, part }
+                }),
             }),
+            3 => Action::Join(Join { room: target.into(), after }),
             _ => Action::Forward(Forward {
                 target: target.into(),
                 fields, wait_ms, max_body, country,
                 body: KINDS[kind],
             }),
         };
-        let plan = Plan { class: Class::ALL[class], action };
+        let plan = Plan {
+            class: Class::ALL[class],
+            action,
+            remember: remember.map(Cow::Owned),
+            limit: limit.map(|(bucket, per_minute, burst)| Limit { bucket, per_minute, burst }),
+            cmcd,
+        };
         let mut buffer = [0; 4096];
         let len = plan.encode(&mut buffer).unwrap();
         prop_assert_eq!(Plan::decode(&buffer[..len]), Ok(plan));
@@ -158,4 +256,56 @@ fn a_text_longer_than_its_prefix_is_refused() {
         Request::new(Method::Get, &path, "").encode(&mut buffer),
         Err(Overflow)
     );
+}
+
+#[test]
+fn lists_and_names_are_bounded() {
+    let key = |kid: &str| Key {
+        kid: kid.to_owned(),
+        algorithm: Algorithm::Hs256,
+        key: Secret::default(),
+    };
+    let check = |keys: Vec<Key>, expected| {
+        let config = Config {
+            keys,
+            ..Config::default()
+        };
+        let mut buffer = [0; 4096];
+        let len = config.encode(&mut buffer).unwrap();
+        assert_eq!(Config::decode(&buffer[..len]).map(drop), expected);
+    };
+    check(vec![key("a"); 16], Ok(()));
+    let too_many = DecodeError::TooMany {
+        field: "keys",
+        len: 17,
+        most: 16,
+    };
+    check(vec![key("a"); 17], Err(too_many));
+    let too_long = DecodeError::TooMany {
+        field: "kid",
+        len: 33,
+        most: 32,
+    };
+    check(vec![key(&"a".repeat(33))], Err(too_long));
+}
+
+#[test]
+fn a_plain_hit_says_little() {
+    let serve = Serve {
+        target: "/v/oabcdefghijk/3/480p/12.m4s".into(),
+        cache_control: "public, max-age=31536000, immutable",
+        fields: Fields::new(&[]),
+        fresh_ms: 0,
+        error_ms: 0,
+        stale_ms: 0,
+        wait_ms: 0,
+        held: false,
+        encoding: Encoding::Identity,
+        position: None,
+    };
+    let texts = serve.target.len() + serve.cache_control.len();
+    let mut buffer = [0; 256];
+    let plan = Plan::new(Class::Segment, Action::Serve(serve));
+    let len = plan.encode(&mut buffer).unwrap();
+    assert_eq!(len - texts, 29);
 }

@@ -61,17 +61,18 @@ pub extern "C" fn edge_init(len: u32) -> u32 {
 }
 
 /// Takes a [`Request`]; leaves a [`weir_edge_abi::Plan`] and gives its length, or 0 if the request
-/// is none.
+/// is none, or before a [`Config`] was taken.
 #[unsafe(no_mangle)]
 pub extern "C" fn edge_decide(len: u32) -> u32 {
-    let config = CONFIG
-        .try_lock()
-        .ok()
-        .and_then(|config| *config)
-        .unwrap_or_default();
+    let Ok(config) = CONFIG.try_lock() else {
+        return 0;
+    };
+    let Some(config) = &*config else {
+        return 0;
+    };
     exchange(len, |message, answer| {
         let request = Request::decode(message).ok()?;
-        Some(crate::decide(&config, &request).encode(answer))
+        Some(crate::decide(config, &request).encode(answer))
     })
 }
 
@@ -128,6 +129,7 @@ mod tests {
         let config = Config {
             target_duration_ms: 1000,
             part_target_ms: 100,
+            ..Config::default()
         };
         let len = config.encode(&mut message).unwrap();
         assert_eq!(edge_init(write(&message[..len])), 0);

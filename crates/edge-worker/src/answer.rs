@@ -26,6 +26,9 @@ pub(crate) use open_to_all;
 /// Fields of media and API answers: any page may read them, none with credentials.
 pub const OPEN: Fields<'static> = open_to_all!();
 
+/// Fields of JSON that the edge makes itself.
+pub const OWN_JSON: Fields<'static> = open_to_all!(JSON, NO_STORE);
+
 /// Fields of the time.
 pub const TIME: Fields<'static> = open_to_all!(("content-type", "text/plain"), NO_STORE);
 
@@ -35,6 +38,7 @@ pub const OWN: Fields<'static> = Fields::new(&[
     ("x-content-type-options", "nosniff"),
 ]);
 
+const JSON: (&str, &str) = ("content-type", "application/json");
 const PROBLEM: (&str, &str) = ("content-type", "application/problem+json");
 const NO_STORE: (&str, &str) = ("cache-control", "no-store");
 
@@ -63,10 +67,7 @@ impl Methods {
                     fields: self.preflight(),
                     body: (&[]).into(),
                 };
-                Some(Plan {
-                    class,
-                    action: Action::Respond(response),
-                })
+                Some(Plan::new(class, Action::Respond(response)))
             }
             _ => {
                 let detail = "this path does not take this method; see the Allow field";
@@ -81,10 +82,7 @@ impl Methods {
                     fields,
                     ..problem(Code::MethodNotAllowed, detail)
                 };
-                Some(Plan {
-                    class,
-                    action: Action::Deny(response),
-                })
+                Some(Plan::new(class, Action::Deny(response)))
             }
         }
     }
@@ -94,7 +92,10 @@ impl Methods {
             ($methods:literal) => {
                 open_to_all!(
                     ("access-control-allow-methods", $methods),
-                    ("access-control-allow-headers", "content-type, range"),
+                    (
+                        "access-control-allow-headers",
+                        "authorization, content-type, range"
+                    ),
                     ("access-control-max-age", "86400"),
                     ("cache-control", "public, max-age=86400"),
                 )
@@ -110,10 +111,7 @@ impl Methods {
 
 /// A refusal, counted as denied. `detail` stands in JSON as it is: no quotes, no backslashes.
 pub fn deny(class: Class, code: Code, detail: &'static str) -> Plan<'static> {
-    Plan {
-        class,
-        action: Action::Deny(problem(code, detail)),
-    }
+    Plan::new(class, Action::Deny(problem(code, detail)))
 }
 
 /// Problem details (RFC 9457) as an answer.

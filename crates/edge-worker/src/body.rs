@@ -2,12 +2,13 @@
 //! checks everything again.
 
 use weir_edge_abi::{BodyKind, MAX_BODY, Verdict};
-use weir_model::problem::Code;
-
-use crate::{
-    answer::problem,
+use weir_model::{
     json::{Json, Kind, Malformed},
+    problem::Code,
+    room::Reaction,
 };
+
+use crate::answer::problem;
 
 /// Most events in a batch.
 const MAX_EVENTS: usize = 500;
@@ -24,6 +25,7 @@ pub fn check_body(kind: BodyKind, body: &[u8]) -> Verdict<'static> {
         BodyKind::Events => events(text),
         BodyKind::Comment => comment(text),
         BodyKind::Session => Ok(session(text)),
+        BodyKind::Reaction => reaction(text),
     };
     match checked {
         Err(Malformed) => refuse(Code::InvalidBody, "the body is not JSON"),
@@ -92,6 +94,23 @@ fn comment(text: &str) -> Result<Option<Fault>, Malformed> {
     json.end()?;
     let complete = kind == Kind::Object && author && comment;
     Ok((!complete).then_some("a comment is an object with author and text, both filled in"))
+}
+
+fn reaction(text: &str) -> Result<Option<Fault>, Malformed> {
+    let mut known = false;
+    let mut json = Json::new(text);
+    let kind = json.members(|name, json| {
+        let value = json.value()?;
+        if name == "kind" {
+            known = Reaction::ALL
+                .iter()
+                .any(|kind| value == Kind::Text(kind.as_str()));
+        }
+        Ok(())
+    })?;
+    json.end()?;
+    let complete = kind == Kind::Object && known;
+    Ok((!complete).then_some("a reaction is an object with kind: heart, clap, laugh, wow or fire"))
 }
 
 /// RFC 8866 section 5: lines of a letter, an equals sign and a value. Nothing at all ends a session.

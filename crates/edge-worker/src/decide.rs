@@ -14,7 +14,7 @@ pub fn decide<'a>(config: &Config, request: &Request<'a>) -> Plan<'a> {
     if path.starts_with("/v/") || path.starts_with("/t/") {
         media::decide(config, request)
     } else if let Some(call) = path.strip_prefix("/api/v1/") {
-        api::decide(request, call)
+        api::decide(config, request, call)
     } else {
         web::decide(request)
     }

@@ -3,16 +3,18 @@
 use weir_edge_abi::Request;
 use weir_model::DeviceClass;
 
-/// The class that the query names (`device=`), or else the one that the browser's headers tell.
-pub fn of(request: &Request<'_>) -> DeviceClass {
-    let named = request
-        .query
-        .split('&')
-        .find_map(|pair| pair.strip_prefix("device="));
-    match named.and_then(|word| word.parse().ok()) {
-        Some(class) => class,
-        None => from_headers(request.user_agent, request.mobile),
-    }
+/// The class that the `token` names, or else the header that the operator trusts, the query
+/// (`device=`), or the browser's own headers.
+pub fn of(request: &Request<'_>, token: Option<DeviceClass>) -> DeviceClass {
+    let parsed = |word: &str| word.parse().ok();
+    let in_query = || {
+        let mut pairs = request.query.split('&');
+        pairs.find_map(|pair| pair.strip_prefix("device="))
+    };
+    token
+        .or_else(|| parsed(request.device))
+        .or_else(|| in_query().and_then(parsed))
+        .unwrap_or_else(|| from_headers(request.user_agent, request.mobile))
 }
 
 /// Tablets come first: most of their browsers say that they are mobile too.
@@ -75,16 +77,25 @@ mod tests {
     }
 
     #[test]
-    fn the_query_wins() {
-        let request = Request {
-            mobile: true,
-            ..Request::new(Method::Get, "/", "x=1&device=tv")
-        };
-        assert_eq!(of(&request), DeviceClass::Tv);
+    fn who_knows_best_is_believed() {
         let request = Request {
             mobile: true,
             ..Request::new(Method::Get, "/", "device=fridge")
         };
-        assert_eq!(of(&request), DeviceClass::Phone);
+        assert_eq!(of(&request, None), DeviceClass::Phone);
+        let request = Request {
+            query: "x=1&device=tv",
+            ..request
+        };
+        assert_eq!(of(&request, None), DeviceClass::Tv);
+        let request = Request {
+            device: "tablet",
+            ..request
+        };
+        assert_eq!(of(&request, None), DeviceClass::Tablet);
+        assert_eq!(
+            of(&request, Some(DeviceClass::Desktop)),
+            DeviceClass::Desktop
+        );
     }
 }

@@ -5,15 +5,19 @@
 //! configuration.
 //!
 //! - [`mod@decide`]: from a request to a plan: which rules a path comes under
+//! - [`admission`]: denied countries and playback tokens
 //! - [`media`]: playlists and media under `/v/`
 //! - [`api`]: the HTTP API under `/api/v1/`
 //! - [`webrtc`]: sessions of WHIP and WHEP
 //! - [`web`]: pages and files of the web app
+//! - [`steering`]: which of several places a player is to load from
+//! - [`session`]: session tickets
+//! - [`limit`]: what one address may do how often
 //! - [`query`]: query parameters in one spelling
 //! - [`device`]: the device class behind a request
+//! - [`encoding`]: the content coding that an answer is asked for in
 //! - [`answer`]: answers that need nobody else, and the header fields of all others
 //! - [`body`]: checking of bodies before they are sent on
-//! - [`json`]: the JSON reader behind it
 //! - [`room`]: numbering, backfill and slow clients of a chat room
 //! - [`abi`]: the exports of the module
 
@@ -29,15 +33,19 @@
 )]
 
 pub mod abi;
+pub mod admission;
 pub mod answer;
 pub mod api;
 pub mod body;
 pub mod decide;
 pub mod device;
-pub mod json;
+pub mod encoding;
+pub mod limit;
 pub mod media;
 pub mod query;
 pub mod room;
+pub mod session;
+pub mod steering;
 pub mod web;
 pub mod webrtc;
 

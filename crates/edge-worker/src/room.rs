@@ -1,6 +1,7 @@
-//! Numbering, backfill and slow clients of a chat room. The origin numbers the messages; whoever
-//! fans them out (a PoP, a Durable Object) keeps a window of the newest and answers nobody for
-//! older ones: a client that missed some reads them over HTTP, by number.
+//! Numbering, backfill and slow clients of a room whose host cannot see how much waits in a client's
+//! socket, as a Durable Object. The origin numbers the messages; the room keeps a window of the newest
+//! and answers nobody for older ones: a client that missed some reads them over HTTP, by number.
+//! The frames are [`weir_model::room`]'s.
 
 use std::collections::VecDeque;
 
@@ -25,12 +26,12 @@ impl Default for Limits {
     }
 }
 
-/// One numbered message, as it is sent to clients.
+/// One numbered message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
     /// Number within the room, from 1, without holes.
     pub seq: u64,
-    /// The frame's text.
+    /// The comment in JSON, as it stands in a frame.
     pub text: String,
 }
 
@@ -46,6 +47,15 @@ pub enum Accepted {
         /// The number that should have come.
         expected: u64,
     },
+}
+
+/// What is new in a batch from the origin.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct News {
+    /// Number of the last message before a hole, if messages are missing before these.
+    pub hole: Option<u64>,
+    /// The new ones, in order and without holes.
+    pub messages: Vec<Message>,
 }
 
 /// What a client that joins is sent first.
@@ -84,7 +94,7 @@ impl Room {
     pub fn accept(&mut self, message: Message) -> Accepted {
         let expected = self.last.saturating_add(1);
         let accepted = match message.seq {
-            seq if seq < expected => return Accepted::Known,
+            seq if seq <= self.last => return Accepted::Known,
             seq if seq == expected || self.last == 0 => Accepted::Next,
             _ => Accepted::AfterHole { expected },
         };
@@ -103,6 +113,24 @@ impl Room {
             self.bytes = self.bytes.saturating_sub(oldest.text.len());
         }
         accepted
+    }
+
+    /// Takes a batch from the origin: messages in order and without holes.
+    pub fn accept_batch(&mut self, batch: impl IntoIterator<Item = Message>) -> News {
+        let mut news = News::default();
+        for message in batch {
+            match self.accept(message.clone()) {
+                Accepted::Known => continue,
+                Accepted::Next => {}
+                Accepted::AfterHole { expected } => {
+                    // What is within a batch has no holes; if it had, only its end counts.
+                    news.messages.clear();
+                    news.hole.get_or_insert(expected.saturating_sub(1));
+                }
+            }
+            news.messages.push(message);
+        }
+        news
     }
 
     /// What a client is sent that has everything up to `after`; a new client gives `None` and is
@@ -134,10 +162,10 @@ pub struct Client {
     pub acknowledged: u64,
 }
 
-/// What to do for a client when a message comes.
+/// What to do for a client when messages come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Delivery {
-    /// Send it.
+    /// Send them.
     Send,
     /// It is too far behind: close its socket with a marker that names its last acknowledged
     /// message, from where it catches up over HTTP.
@@ -148,18 +176,20 @@ pub enum Delivery {
 }
 
 impl Client {
-    /// What to do with the message `seq`, which the room has just `accepted`.
-    pub fn deliver(&mut self, seq: u64, accepted: Accepted, limits: Limits) -> Delivery {
+    /// What to do with what the room has just accepted.
+    pub fn deliver(&mut self, news: &News, limits: Limits) -> Delivery {
         if self.sent.saturating_sub(self.acknowledged) >= limits.unacknowledged {
             return Delivery::Drop {
                 after: self.acknowledged,
             };
         }
-        // Nobody is behind for what was never sent: before a client came, or in a hole.
-        if self.sent == 0 || accepted != Accepted::Next {
-            self.acknowledged = self.acknowledged.max(seq.saturating_sub(1));
+        if let (Some(first), Some(last)) = (news.messages.first(), news.messages.last()) {
+            // Nobody is behind for what was never sent: before a client came, or in a hole.
+            if self.sent == 0 || news.hole.is_some() {
+                self.acknowledged = self.acknowledged.max(first.seq.saturating_sub(1));
+            }
+            self.sent = last.seq;
         }
-        self.sent = seq;
         Delivery::Send
     }
 
@@ -249,19 +279,38 @@ mod tests {
     }
 
     #[test]
+    fn only_what_is_new_of_a_batch_is_news() {
+        let mut room = Room::new(Limits::default());
+        let seqs = |news: &News| news.messages.iter().map(|m| m.seq).collect::<Vec<_>>();
+        let first = room.accept_batch((7..=9).map(message));
+        assert_eq!((first.hole, seqs(&first)), (None, vec![7, 8, 9]));
+        let again = room.accept_batch((8..=10).map(message));
+        assert_eq!((again.hole, seqs(&again)), (None, vec![10]));
+        let later = room.accept_batch((20..=21).map(message));
+        assert_eq!((later.hole, seqs(&later)), (Some(10), vec![20, 21]));
+        assert_eq!(room.accept_batch((20..=21).map(message)), News::default());
+    }
+
+    fn news(seqs: std::ops::RangeInclusive<u64>, hole: Option<u64>) -> News {
+        News {
+            hole,
+            messages: seqs.map(message).collect(),
+        }
+    }
+
+    #[test]
     fn a_slow_client_is_dropped_where_it_stopped() {
         let mut client = Client::default();
-        for seq in 1..=5 {
-            assert_eq!(client.deliver(seq, Accepted::Next, LIMITS), Delivery::Send);
-        }
+        assert_eq!(client.deliver(&news(1..=5, None), LIMITS), Delivery::Send);
         client.acknowledge(99);
         assert_eq!(client.acknowledged, 5);
         for seq in 6..=10 {
-            assert_eq!(client.deliver(seq, Accepted::Next, LIMITS), Delivery::Send);
+            let one = news(seq..=seq, None);
+            assert_eq!(client.deliver(&one, LIMITS), Delivery::Send);
         }
         client.acknowledge(3);
         assert_eq!(
-            client.deliver(11, Accepted::Next, LIMITS),
+            client.deliver(&news(11..=11, None), LIMITS),
             Delivery::Drop { after: 5 }
         );
     }
@@ -269,9 +318,13 @@ mod tests {
     #[test]
     fn nobody_is_slow_for_what_was_never_sent() {
         let mut client = Client::default();
-        assert_eq!(client.deliver(500, Accepted::Next, LIMITS), Delivery::Send);
-        let hole = Accepted::AfterHole { expected: 501 };
-        assert_eq!(client.deliver(900, hole, LIMITS), Delivery::Send);
-        assert_eq!(client.deliver(901, Accepted::Next, LIMITS), Delivery::Send);
+        let deliveries = [
+            news(500..=500, None),
+            news(900..=903, Some(500)),
+            news(904..=904, None),
+        ];
+        for news in &deliveries {
+            assert_eq!(client.deliver(news, LIMITS), Delivery::Send);
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use weir_edge_abi::{Action, Class, Fields, Method, Plan, Request, Response, Serve};
+use weir_edge_abi::{Action, Class, Encoding, Fields, Method, Plan, Request, Response, Serve};
 use weir_model::{VideoId, problem::Code};
 
 use crate::{
@@ -29,6 +29,8 @@ pub(crate) fn decide<'a>(request: &Request<'a>) -> Plan<'a> {
         stale_ms: STALE_MS,
         wait_ms: WAIT_MS,
         held: false,
+        encoding: Encoding::Identity,
+        position: None,
     };
     let serve = match path {
         "/healthz" => return health(request.method),
@@ -51,10 +53,7 @@ pub(crate) fn decide<'a>(request: &Request<'a>) -> Plan<'a> {
     };
     match Methods::Read.answer(CLASS, request.method) {
         Some(answer) => answer,
-        None => Plan {
-            class: CLASS,
-            action: Action::Serve(serve),
-        },
+        None => Plan::new(CLASS, Action::Serve(serve)),
     }
 }
 
@@ -72,10 +71,7 @@ fn health(method: Method) -> Plan<'static> {
         fields,
         body: Cow::Borrowed(b"ok\n"),
     };
-    Plan {
-        class: CLASS,
-        action: Action::Respond(response),
-    }
+    Plan::new(CLASS, Action::Respond(response))
 }
 
 fn is_watch_page(path: &str) -> bool {

@@ -4,13 +4,14 @@
 use std::borrow::Cow;
 
 use weir_edge_abi::{
-    Action, BodyKind, Class, Fields, Forward, MAX_BODY, Method, Plan, Request, Response,
+    Action, BodyKind, Class, Config, Fields, Forward, MAX_BODY, Method, Plan, Request, Response,
 };
-use weir_model::{Lane, SessionId, WhepPath, problem::Code};
+use weir_model::{Lane, SessionId, WhepPath, problem::Code, token::Grace};
 
 use crate::{
+    admission::admit,
     answer::{deny, open_to_all, problem},
-    media::{WAIT_MS, deny_protected},
+    media::WAIT_MS,
 };
 
 const OFFER: &str = "application/sdp";
@@ -50,16 +51,18 @@ pub(crate) fn publish<'a>(request: &Request<'a>, session: Option<&str>) -> Plan<
 }
 
 /// `/v/{video}/whep`, or a session behind it.
-pub(crate) fn play<'a>(request: &Request<'a>, path: &WhepPath<'a>) -> Plan<'a> {
-    // A preflight request never carries what a token would be in.
-    let denial = deny_protected(Class::Api, path.video.access(), path.token);
-    match denial {
-        Some(denial) if request.method != Method::Options => denial,
-        _ => {
-            let prefix = path.token.map_or(0, |token| "/t/".len() + token.len());
-            let target = request.path.get(prefix..).unwrap_or_default();
-            forward(request, path.session.is_some(), Cow::Borrowed(target))
-        }
+pub(crate) fn play<'a>(config: &Config, request: &Request<'a>, path: &WhepPath<'a>) -> Plan<'a> {
+    let prefix = path.token.map_or(0, |token| "/t/".len() + token.len());
+    let target = Cow::Borrowed(request.path.get(prefix..).unwrap_or_default());
+    let plan = forward(request, path.session.is_some(), target);
+    // A preflight request never carries what a token would be in, and who knows a session that
+    // stands was let in when it began.
+    if request.method == Method::Options || path.session.is_some() {
+        return plan;
+    }
+    match admit(config, request, path.video, Grace::None) {
+        Ok(admission) => admission.plan(plan.class, plan.action),
+        Err(denial) => denial.plan(Class::Api),
     }
 }
 
@@ -87,10 +90,7 @@ fn forward<'a>(request: &Request<'a>, stands: bool, target: Cow<'a, str>) -> Pla
         body: BodyKind::Session,
         country: None,
     };
-    Plan {
-        class: Class::Api,
-        action: Action::Forward(forward),
-    }
+    Plan::new(Class::Api, Action::Forward(forward))
 }
 
 fn wrong_method(stands: bool) -> Plan<'static> {
@@ -101,11 +101,9 @@ fn wrong_method(stands: bool) -> Plan<'static> {
         true => open_to_all!(TYPE, NO_STORE, ("allow", "PATCH, DELETE, OPTIONS")),
     };
     let detail = "this path does not take this method; see the Allow field";
-    Plan {
-        class: Class::Api,
-        action: Action::Deny(Response {
-            fields,
-            ..problem(Code::MethodNotAllowed, detail)
-        }),
-    }
+    let response = Response {
+        fields,
+        ..problem(Code::MethodNotAllowed, detail)
+    };
+    Plan::new(Class::Api, Action::Deny(response))
 }

@@ -5,9 +5,9 @@
 
 mod support;
 
-use support::{cases, module};
+use support::{cases, module, policy};
 use wasmtime::{Engine, Instance, Memory, Module, Store, TypedFunc};
-use weir_edge_abi::{ABI_VERSION, Action, BodyCheck, Config, Method, Request};
+use weir_edge_abi::{ABI_VERSION, Action, BodyCheck};
 use weir_edge_worker::{check_body, decide};
 
 struct Guest {
@@ -60,21 +60,13 @@ impl Guest {
 #[test]
 fn answers_as_the_native_code_does() {
     let mut guest = Guest::start();
-    let config = Config {
-        target_duration_ms: 2000,
-        part_target_ms: 200,
-    };
+    let config = policy::config();
     let (mut message, mut expected) = (vec![0; 65_536], vec![0; 65_536]);
     let len = config.encode(&mut message).unwrap();
     assert_eq!(guest.call("edge_init", &message[..len]), 0);
 
     for case in cases::all() {
-        let (path, query) = case.path_and_query();
-        let request = Request {
-            user_agent: &case.user_agent,
-            content_type: &case.content_type,
-            ..Request::new(Method::from_name(&case.method), path, query)
-        };
+        let request = case.request();
         let len = request.encode(&mut message).unwrap();
         let answer = guest.exchange("edge_decide", &message[..len]);
         let plan = decide(&config, &request);

@@ -6,21 +6,15 @@
 mod support;
 
 use proptest::prelude::*;
-use support::cases::{self, Case, Expected};
+use support::{
+    cases::{self, Expected},
+    policy,
+};
 use weir_edge_abi::{
     Action, BodyKind, Config, MAX_BODY, MIN_BUFFER, Method, Plan, Request, Response, Verdict,
 };
 use weir_edge_worker::{check_body, decide};
 use weir_model::Problem;
-
-fn request(case: &Case) -> Request<'_> {
-    let (path, query) = case.path_and_query();
-    Request {
-        user_agent: &case.user_agent,
-        content_type: &case.content_type,
-        ..Request::new(Method::from_name(&case.method), path, query)
-    }
-}
 
 fn field<'a>(response: &Response<'a>, name: &str) -> Option<&'a str> {
     response
@@ -42,9 +36,11 @@ fn problem(response: &Response<'_>) -> Problem {
 
 #[test]
 fn decides_every_case() {
+    let config = policy::config();
     for case in cases::all() {
         let name = &case.name;
-        let plan = decide(&Config::default(), &request(&case));
+        let request = case.request();
+        let plan = decide(&config, &request);
         let class = match (&plan.action, &case.expected) {
             (Action::Serve(plan), Expected::Serve(expected)) => {
                 assert_eq!(plan.target, expected.target, "{name}");
@@ -53,6 +49,14 @@ fn decides_every_case() {
                 assert_eq!(plan.wait_ms, expected.wait_ms, "{name}");
                 assert_eq!(plan.held, expected.held, "{name}");
                 assert_eq!(plan.cache_control, expected.cache_control, "{name}");
+                assert_eq!(plan.encoding.as_str(), expected.encoding, "{name}");
+                let position = plan.position.as_ref().map(|position| {
+                    let part = position
+                        .part
+                        .map_or(String::new(), |part| format!(".{part}"));
+                    format!("{} {}{part}", position.stream, position.msn)
+                });
+                assert_eq!(position, expected.position, "{name}");
                 assert!(plan.error_ms <= 1000, "{name}");
                 &expected.class
             }
@@ -80,10 +84,40 @@ fn decides_every_case() {
                 assert_eq!(refused, expected.refused.as_deref(), "{name}");
                 &expected.class
             }
+            (Action::Join(join), Expected::Join(expected)) => {
+                assert_eq!(join.room, expected.room, "{name}");
+                assert_eq!(join.after, expected.after, "{name}");
+                "room"
+            }
             (action, _) => panic!("{name}: {action:?}"),
         };
         assert_eq!(plan.class.as_str(), class, "{name}");
     }
+}
+
+#[test]
+fn a_token_is_verified_once() {
+    let config = policy::config();
+    let target = policy::with_tokens("/t/{good}/v/pabcdefghijk/index.m3u8");
+    let asked = Request {
+        now: weir_model::WallTime(1_795_367_096_789),
+        ..Request::new(Method::Get, &target, "")
+    };
+    let plan = decide(&config, &asked);
+    let claims = plan.remember.expect("verified now");
+    let again = Request {
+        claims: Some(&claims),
+        ..asked
+    };
+    let remembered = decide(&config, &again);
+    assert_eq!(remembered.remember, None);
+    assert_eq!(remembered.action, plan.action);
+    // What was true then is checked again.
+    let late = Request {
+        now: weir_model::WallTime(5_000_000_000_000),
+        ..again
+    };
+    assert!(matches!(decide(&config, &late).action, Action::Deny(_)));
 }
 
 #[test]
@@ -116,7 +150,7 @@ fn events_are_stamped_with_a_country_and_comments_are_not() {
     ] {
         let request = Request {
             content_type: "application/json",
-            country: weir_edge_abi::Country::new(*b"IS"),
+            country: weir_model::Country::new(*b"IS"),
             ..Request::new(Method::Post, path, "")
         };
         let Action::Forward(forward) = decide(&Config::default(), &request).action else {

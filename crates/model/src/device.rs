@@ -1,4 +1,13 @@
-//! Device classes.
+//! Device classes, and the renditions that each has use for.
+//!
+//! | class | most lines |
+//! | --- | --- |
+//! | phone | 1080 |
+//! | tablet | 1440 |
+//! | desktop, tv | no bound |
+//!
+//! Lines are counted across a picture's shorter side. A screen held in the hand shows no more of
+//! them; a browser window or a television may be of any size.
 
 use std::str::FromStr;
 
@@ -10,9 +19,9 @@ use utoipa::ToSchema;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum DeviceClass {
-    /// A phone: up to 720 lines.
+    /// A phone: up to 1080 lines.
     Phone,
-    /// A tablet: up to 1080 lines.
+    /// A tablet: up to 1440 lines.
     Tablet,
     /// A desktop browser: every rendition.
     #[default]
@@ -27,6 +36,9 @@ pub enum DeviceClass {
 pub struct UnknownDevice;
 
 impl DeviceClass {
+    /// Every class.
+    pub const ALL: [Self; 4] = [Self::Phone, Self::Tablet, Self::Desktop, Self::Tv];
+
     /// The written form.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -38,10 +50,10 @@ impl DeviceClass {
     }
 
     /// Most lines of video worth sending to this class; `None` is no bound.
-    pub fn max_height(self) -> Option<u32> {
+    pub fn max_lines(self) -> Option<u32> {
         match self {
-            Self::Phone => Some(720),
-            Self::Tablet => Some(1080),
+            Self::Phone => Some(1080),
+            Self::Tablet => Some(1440),
             Self::Desktop | Self::Tv => None,
         }
     }
@@ -51,7 +63,7 @@ impl FromStr for DeviceClass {
     type Err = UnknownDevice;
 
     fn from_str(s: &str) -> Result<Self, UnknownDevice> {
-        [Self::Phone, Self::Tablet, Self::Desktop, Self::Tv]
+        Self::ALL
             .into_iter()
             .find(|class| class.as_str() == s)
             .ok_or(UnknownDevice)

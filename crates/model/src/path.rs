@@ -95,6 +95,24 @@ pub enum Resource {
     },
 }
 
+impl Resource {
+    /// The one rendition that it is of, unless it is of all.
+    pub fn rendition(self) -> Option<RenditionId> {
+        match self {
+            Self::Multivariant | Self::DvrMultivariant | Self::Manifest => None,
+            Self::Live { rendition }
+            | Self::Recording { rendition }
+            | Self::Dvr { rendition }
+            | Self::IFrames { rendition }
+            | Self::Init { rendition, .. }
+            | Self::Segment { rendition, .. }
+            | Self::GrowingSegment { rendition, .. }
+            | Self::Part { rendition, .. }
+            | Self::Span { rendition, .. } => Some(rendition),
+        }
+    }
+}
+
 impl<'a> MediaPath<'a> {
     /// Parses the path part of a URL (no query, no fragment, not percent-decoded: no valid path
     /// holds a character that needs encoding). `None` if it is not in the grammar.

@@ -40,8 +40,16 @@ pub enum Code {
     Unauthorized,
     /// A playback token is missing, wrong or expired.
     TokenRequired,
+    /// Nothing is played where the viewer is.
+    CountryDenied,
+    /// The rendition has more lines than the ceiling of the request, or of its token.
+    AboveCeiling,
+    /// The page that asks was served by another site, which may not.
+    ForeignPage,
     /// The call does not go with the video's state.
     Conflict,
+    /// What is there is a WebSocket, and none was asked for.
+    UpgradeRequired,
     /// Too many requests; `Retry-After` says when to come back.
     RateLimited,
     /// The position did not come in time.
@@ -67,8 +75,11 @@ impl Code {
             Self::PreconditionFailed => 412,
             Self::Unprocessable => 422,
             Self::Unauthorized => 401,
-            Self::TokenRequired => 403,
+            Self::TokenRequired | Self::CountryDenied | Self::AboveCeiling | Self::ForeignPage => {
+                403
+            }
             Self::Conflict => 409,
+            Self::UpgradeRequired => 426,
             Self::RateLimited => 429,
             Self::PositionTimeout | Self::Unavailable => 503,
             Self::OriginUnreachable => 502,
@@ -93,7 +104,11 @@ impl Code {
             Self::Unprocessable => "unprocessable",
             Self::Unauthorized => "unauthorized",
             Self::TokenRequired => "token_required",
+            Self::CountryDenied => "country_denied",
+            Self::AboveCeiling => "above_ceiling",
+            Self::ForeignPage => "foreign_page",
             Self::Conflict => "conflict",
+            Self::UpgradeRequired => "upgrade_required",
             Self::RateLimited => "rate_limited",
             Self::PositionTimeout => "position_timeout",
             Self::Unavailable => "unavailable",

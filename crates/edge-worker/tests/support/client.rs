@@ -14,7 +14,7 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 pub struct Call<'a> {
     method: &'a str,
     target: &'a str,
-    fields: Vec<(&'a str, &'a str)>,
+    fields: Vec<(&'a str, String)>,
     body: &'a [u8],
 }
 
@@ -46,8 +46,8 @@ impl<'a> Call<'a> {
         }
     }
 
-    pub fn field(mut self, name: &'a str, value: &'a str) -> Self {
-        self.fields.push((name, value));
+    pub fn field(mut self, name: &'a str, value: impl Into<String>) -> Self {
+        self.fields.push((name, value.into()));
         self
     }
 
@@ -84,6 +84,30 @@ impl<'a> Call<'a> {
 }
 
 impl Pending {
+    /// What has come when `mark` has: the head, and the body as it is framed.
+    pub fn read_until(&mut self, mark: &[u8]) -> Vec<u8> {
+        let mut message = Vec::new();
+        let mut chunk = [0; 1024];
+        while !message.windows(mark.len()).any(|window| window == mark) {
+            let read = self.stream.read(&mut chunk).unwrap();
+            assert_ne!(
+                read,
+                0,
+                "it ends before {:?}",
+                String::from_utf8_lossy(mark)
+            );
+            message.extend_from_slice(&chunk[..read]);
+        }
+        message
+    }
+
+    /// What comes after that.
+    pub fn rest(mut self) -> Vec<u8> {
+        let mut rest = Vec::new();
+        self.stream.read_to_end(&mut rest).unwrap();
+        rest
+    }
+
     pub fn finish(mut self) -> Answer {
         let mut message = Vec::new();
         // The server may reset a connection whose request it did not read to the end.

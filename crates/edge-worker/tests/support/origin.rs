@@ -11,6 +11,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use super::gate::Gate;
+
 /// A request, as the origin got it.
 #[derive(Clone, Debug)]
 pub struct Asked {
@@ -40,6 +42,12 @@ pub enum Reply {
     },
     /// Announces more bytes than it sends and breaks off.
     Cut { announced: usize, body: Vec<u8> },
+    /// Sends one chunk, waits, and ends with another, or breaks off.
+    Chunked {
+        first: Vec<u8>,
+        gate: Gate,
+        rest: Option<Vec<u8>>,
+    },
     /// Closes the connection without a word.
     Silence,
 }
@@ -152,6 +160,12 @@ fn serve(stream: TcpStream, answer: &Answering, log: &Mutex<Vec<Asked>>) {
                 body,
             } => (body.len(), status, fields, body),
             Reply::Cut { announced, body } => (announced, 200, Vec::new(), body),
+            Reply::Chunked { first, gate, rest } => {
+                if chunked(&mut writer, &first, &gate, rest).is_none() {
+                    return;
+                }
+                continue;
+            }
             Reply::Silence => return,
         };
         let mut message = format!("HTTP/1.1 {status} Answer\r\ncontent-length: {announced}\r\n");
@@ -165,6 +179,25 @@ fn serve(stream: TcpStream, answer: &Answering, log: &Mutex<Vec<Asked>>) {
             return;
         }
     }
+}
+
+/// `None` if the connection is over.
+fn chunked(
+    writer: &mut impl Write,
+    first: &[u8],
+    gate: &Gate,
+    rest: Option<Vec<u8>>,
+) -> Option<()> {
+    let mut send = |bytes: &[u8]| writer.write_all(bytes).ok();
+    send(b"HTTP/1.1 200 Answer\r\ntransfer-encoding: chunked\r\n\r\n")?;
+    send(&chunk(first))?;
+    gate.pass();
+    send(&chunk(&rest?))?;
+    send(b"0\r\n\r\n")
+}
+
+fn chunk(bytes: &[u8]) -> Vec<u8> {
+    [format!("{:x}\r\n", bytes.len()).as_bytes(), bytes, b"\r\n"].concat()
 }
 
 fn read(reader: &mut impl BufRead) -> Option<Asked> {

@@ -1,4 +1,7 @@
-//! A JSON reader (RFC 8259) that makes nothing: it walks a text once and says what it saw.
+//! A JSON reader (RFC 8259) that makes nothing: it walks a text once and says what it saw. And how a
+//! text is written in JSON.
+
+use std::fmt::Write;
 
 /// The text is not JSON, or nests deeper than [`MAX_DEPTH`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,8 +19,8 @@ pub enum Kind<'a> {
     Array,
     /// A string, as written between its quotes, escapes and all.
     Text(&'a str),
-    /// A number.
-    Number,
+    /// A number, as written.
+    Number(&'a str),
     /// `true`, `false` or `null`.
     Word,
 }
@@ -159,6 +162,7 @@ impl<'a> Json<'a> {
     }
 
     fn number(&mut self) -> Result<Kind<'a>, Malformed> {
+        let begun = self.rest;
         self.rest = self.rest.strip_prefix('-').unwrap_or(self.rest);
         match self.rest.strip_prefix('0') {
             Some(rest) => self.rest = rest,
@@ -172,7 +176,8 @@ impl<'a> Json<'a> {
             self.rest = rest.strip_prefix(['+', '-']).unwrap_or(rest);
             self.digits()?;
         }
-        Ok(Kind::Number)
+        let len = begun.len() - self.rest.len();
+        Ok(Kind::Number(&begun[..len]))
     }
 
     fn digits(&mut self) -> Result<(), Malformed> {
@@ -183,6 +188,20 @@ impl<'a> Json<'a> {
         self.rest = rest;
         Ok(())
     }
+}
+
+/// Writes `text` as a JSON string, with its quotes.
+pub fn write_text(json: &mut String, text: &str) {
+    json.push('"');
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => json.extend(['\\', c]),
+            // Writing to a string cannot fail.
+            '\0'..='\x1f' => drop(write!(json, "\\u{:04x}", u32::from(c))),
+            _ => json.push(c),
+        }
+    }
+    json.push('"');
 }
 
 #[cfg(test)]
@@ -204,7 +223,7 @@ mod tests {
             (" {\"a\" : [1, {}] , \"b\":null}\n", Ok(Kind::Object)),
             ("[]", Ok(Kind::Array)),
             (r#""a\"\u00e9""#, Ok(Kind::Text(r#"a\"\u00e9"#))),
-            ("-0.5e+3", Ok(Kind::Number)),
+            ("-0.5e+3", Ok(Kind::Number("-0.5e+3"))),
             ("true", Ok(Kind::Word)),
             ("", Err(Malformed)),
             ("{", Err(Malformed)),
@@ -239,6 +258,13 @@ mod tests {
         fn agrees_with_serde_json(text in r#"([\[\]{}:, ]|"[a-zé\\"n]{0,3}"|-?[0-9.]{1,4}|true|null){0,12}"#) {
             let oracle = serde_json::from_str::<serde_json::Value>(&text).is_ok();
             prop_assert_eq!(walk(&text).is_ok(), oracle);
+        }
+
+        #[test]
+        fn texts_return(text in "(\\PC|[\"\\\\\n]){0,20}") {
+            let mut json = String::new();
+            write_text(&mut json, &text);
+            prop_assert_eq!(serde_json::from_str::<String>(&json).ok(), Some(text));
         }
     }
 }

@@ -12,8 +12,11 @@
 //! - [`record`]: what is remembered of every segment
 //! - [`hls`]: playlists from records
 //! - [`dash`]: DASH manifests from the same records
+//! - [`ceiling`]: how many lines a viewer is meant to get
+//! - [`steering`]: which pathway a list is of, and who knows of others
 //! - [`span`]: the recording in stretches of about ten seconds
 
+pub mod ceiling;
 pub mod codec;
 pub mod dash;
 pub mod fmp4;
@@ -23,5 +26,6 @@ pub mod live;
 pub mod package;
 pub mod record;
 pub mod span;
+pub mod steering;
 pub mod track;
 pub mod unit;

@@ -43,7 +43,7 @@ use std::collections::VecDeque;
 
 use weir_model::{Epoch, Msn, RenditionId, WallTime};
 
-pub use answer::{GrowthAnswer, MediaAnswer, PlaylistAnswer};
+pub use answer::{GrowthAnswer, MediaAnswer, PositionAnswer};
 pub use config::LiveConfig;
 pub use event::{Output, Warning};
 pub use restored::Restored;

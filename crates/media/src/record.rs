@@ -71,6 +71,12 @@ impl InitRecord {
             TrackKind::Audio
         }
     }
+
+    /// Lines of the picture, counted across its shorter side; 0 of sound.
+    pub fn lines(&self) -> u32 {
+        self.resolution
+            .map_or(0, |(width, height)| width.min(height))
+    }
 }
 
 /// One segment of one rendition. Times are media time of its epoch, in ticks of `timescale`.

@@ -10,8 +10,8 @@ use support::{
     listed,
 };
 use weir_ingest::rtmp::Refusal;
-use weir_media::live::{LiveConfig, PlaylistAnswer};
-use weir_model::{Epoch, Lane, Msn, PlaylistPosition, Skip};
+use weir_media::live::{LiveConfig, PositionAnswer};
+use weir_model::{Epoch, Lane, Msn, PlaylistPosition};
 use weir_origin::{
     archive::Shelf,
     broadcast::{Broadcast, Surroundings, intake},
@@ -116,14 +116,14 @@ async fn a_journal_that_cannot_be_written_does_not_stop_live() {
     encoder.send(4 * GOP + 1).await;
     let mut changes = broadcast.changes();
     let source = "source".parse().unwrap();
-    let fourth = Some(PlaylistPosition {
+    let fourth = PlaylistPosition {
         msn: Msn(3),
         part: None,
-    });
+    };
     let listed = async {
         while !matches!(
-            broadcast.playlist(source, fourth, Skip::No),
-            PlaylistAnswer::Ready(_)
+            broadcast.reaches(source, fourth),
+            PositionAnswer::Reached(_) | PositionAnswer::Passed
         ) {
             changes.changed().await.unwrap();
         }

@@ -12,6 +12,7 @@ use super::{
 use crate::{
     hls::{Multivariant, TARGET_DURATION_S, Variant, multivariant::Phase},
     record::{InitRecord, SegmentRecord},
+    steering,
     unit::{TIMESCALE, TrackKind},
 };
 
@@ -45,6 +46,8 @@ pub enum Presentation {
 pub struct Manifest<'a> {
     /// Live or recorded.
     pub presentation: Presentation,
+    /// Players are told where to ask which pathway to take (`ContentSteering`).
+    pub steering: bool,
     /// All initialisation segments, in the order in which they came.
     pub inits: &'a [InitRecord],
     /// All renditions' segments, in order of msn; of a live video only msns that all renditions
@@ -53,11 +56,11 @@ pub struct Manifest<'a> {
 }
 
 impl Manifest<'_> {
-    /// Writes it for `/v/{video}/manifest.mpd`, for a screen of at most `max_height` lines. `None`
+    /// Writes it for `/v/{video}/manifest.mpd`, for whom at most `max_lines` are meant. `None`
     /// while there is no media.
-    pub fn render(&self, max_height: Option<u32>) -> Option<String> {
+    pub fn render(&self, max_lines: Option<u32>) -> Option<String> {
         let described = Multivariant::of_stored(Phase::Dvr, self.inits, self.records);
-        let fitting = described.videos(max_height);
+        let fitting = described.videos(max_lines);
         let audio = |variant: &&Variant| variant.init.kind() == TrackKind::Audio;
         let variants: Vec<&Variant> = fitting
             .into_iter()
@@ -72,6 +75,7 @@ impl Manifest<'_> {
                 Presentation::Live { part_target } => {
                     let published = last.start_wall.0 + last.length / u64::from(TIMESCALE / 1000);
                     live_attributes(xml, first.start_wall.0, published);
+                    self.write_pathway(xml);
                     service_description(xml, part_target);
                 }
                 Presentation::Recorded => {
@@ -81,6 +85,7 @@ impl Manifest<'_> {
                     xml.attribute("mediaPresentationDuration", duration);
                     xml.attribute("minBufferTime", "PT2S");
                     xml.attribute("maxSegmentDuration", format_args!("PT{TARGET_DURATION_S}S"));
+                    self.write_pathway(xml);
                 }
             }
             for period in &periods {
@@ -91,6 +96,16 @@ impl Manifest<'_> {
             }
         });
         Some(xml.finish())
+    }
+
+    /// The pathway that the manifest itself came by, and who knows of others (ETSI TS 103 998).
+    fn write_pathway(&self, xml: &mut Xml) {
+        if !self.steering {
+            return;
+        }
+        xml.text_element_with("BaseURL", &[("serviceLocation", steering::PATHWAY)], "./");
+        let attributes = [("defaultServiceLocation", steering::PATHWAY)];
+        xml.text_element_with("ContentSteering", &attributes, steering::SERVER);
     }
 
     fn write_period(&self, xml: &mut Xml, period: &Period<'_>, variants: &[&Variant]) {

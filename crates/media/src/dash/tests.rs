@@ -180,6 +180,7 @@ fn a_live_manifest_in_full() {
     let inits = inits();
     let manifest = Manifest {
         presentation: LIVE,
+        steering: false,
         inits: &inits,
         records: &records,
     };
@@ -225,6 +226,7 @@ fn a_recording_lists_everything_and_needs_no_clock() {
     let inits = inits();
     let manifest = Manifest {
         presentation: Presentation::Recorded,
+        steering: false,
         inits: &inits,
         records: &records,
     };
@@ -254,6 +256,7 @@ fn a_period_that_is_over_offers_nothing_early() {
     let inits = inits();
     let manifest = Manifest {
         presentation: LIVE,
+        steering: false,
         inits: &inits,
         records: &records,
     };
@@ -272,6 +275,7 @@ fn without_media_there_is_no_manifest() {
     let inits = inits();
     let manifest = Manifest {
         presentation: LIVE,
+        steering: false,
         inits: &inits,
         records: &records,
     };
@@ -303,6 +307,7 @@ fn tracks_and_codecs_of_sound_have_sets_of_their_own() {
     }
     let manifest = Manifest {
         presentation: Presentation::Recorded,
+        steering: false,
         inits: &inits,
         records: &records,
     };

@@ -48,9 +48,24 @@ impl Xml {
 
     /// An element that holds text alone.
     pub(super) fn text_element(&mut self, name: &str, text: &str) {
+        self.text_element_with(name, &[], text);
+    }
+
+    /// An element with `attributes` that holds text alone.
+    pub(super) fn text_element_with(
+        &mut self,
+        name: &str,
+        attributes: &[(&str, &str)],
+        text: &str,
+    ) {
         self.end_tag(">\n");
         self.indent();
-        let _ = write!(self.out, "<{name}>");
+        let _ = write!(self.out, "<{name}");
+        self.in_tag = true;
+        for (name, value) in attributes {
+            self.attribute(name, value);
+        }
+        self.end_tag(">");
         let _ = Escaped(&mut self.out).write_str(text);
         let _ = writeln!(self.out, "</{name}>");
     }
@@ -102,9 +117,10 @@ mod tests {
             xml.element("b", |xml| xml.attribute("n", 1));
             xml.element("c", |_| {});
             xml.text_element("d", "1 < \u{ffff}2");
+            xml.text_element_with("e", &[("y", "&")], "3");
         });
         let expected = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
-            <a x=\"&lt;&quot;&amp; &gt;\">\n <b n=\"1\"/>\n <c/>\n <d>1 &lt;  2</d>\n</a>\n";
+            <a x=\"&lt;&quot;&amp; &gt;\">\n <b n=\"1\"/>\n <c/>\n <d>1 &lt;  2</d>\n <e y=\"&amp;\">3</e>\n</a>\n";
         assert_eq!(xml.finish(), expected);
     }
 }

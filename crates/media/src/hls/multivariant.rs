@@ -11,7 +11,9 @@ use super::{
     i_frames, text,
 };
 use crate::{
+    ceiling,
     record::{InitRecord, SegmentRecord},
+    steering,
     unit::TrackKind,
 };
 
@@ -121,21 +123,31 @@ pub struct Multivariant {
     pub phase: Phase,
     /// Every segment of every rendition starts with an IDR picture.
     pub independent: bool,
+    /// Players are told where to ask which pathway to take (`EXT-X-CONTENT-STEERING`).
+    pub steering: bool,
     /// The renditions: video best first. Every video is listed with every group of audio.
     pub variants: Vec<Variant>,
 }
 
 impl Multivariant {
-    /// Writes it for `/v/{video}/index.m3u8` or `dvr.m3u8`, for a screen of at most `max_height` lines. If no
-    /// video rendition is that low, the lowest stays.
-    pub fn render(&self, max_height: Option<u32>) -> String {
+    /// Writes it for `/v/{video}/index.m3u8` or `dvr.m3u8`, for whom at most `max_lines` are meant.
+    /// If all videos have more, those with the fewest stay.
+    pub fn render(&self, max_lines: Option<u32>) -> String {
         let mut out = String::new();
         text::header(&mut out, 9);
         if self.independent {
             out.push_str("#EXT-X-INDEPENDENT-SEGMENTS\n");
         }
+        if self.steering {
+            let _ = writeln!(
+                out,
+                "#EXT-X-CONTENT-STEERING:SERVER-URI=\"{}\",PATHWAY-ID=\"{}\"",
+                steering::SERVER,
+                steering::PATHWAY
+            );
+        }
         let groups = AudioGroup::of(&self.variants);
-        let videos = self.videos(max_height);
+        let videos = self.videos(max_lines);
         for group in &groups {
             // Sound that is alone, and one, is a variant and no choice.
             if !videos.is_empty() || group.members.len() > 1 {
@@ -165,22 +177,18 @@ impl Multivariant {
         out
     }
 
-    /// The video renditions for a screen of at most `max_height` lines, best first.
-    pub fn videos(&self, max_height: Option<u32>) -> Vec<&Variant> {
-        let height = |variant: &Variant| variant.init.resolution.map_or(0, |(_, height)| height);
+    /// The video renditions for whom at most `max_lines` are meant, best first; never none of them.
+    pub fn videos(&self, max_lines: Option<u32>) -> Vec<&Variant> {
         let videos = || {
             self.variants
                 .iter()
                 .filter(|variant| variant.init.kind() == TrackKind::Video)
         };
-        let fits: Vec<_> = videos()
-            .filter(|variant| max_height.is_none_or(|max| height(variant) <= max))
-            .collect();
-        if fits.is_empty() {
-            videos().min_by_key(|v| height(v)).into_iter().collect()
-        } else {
-            fits
-        }
+        let lines = |variant: &Variant| variant.init.lines();
+        let most = max_lines.map(|max| ceiling::lifted(max, videos().map(lines)));
+        videos()
+            .filter(|variant| most.is_none_or(|most| lines(variant) <= most))
+            .collect()
     }
 
     /// Sound without pictures.
@@ -233,7 +241,8 @@ impl Multivariant {
     }
 
     /// The multivariant playlist of what is stored, from all records of the video in order. Of
-    /// several initialisation segments of a rendition the last one with media describes it.
+    /// several initialisation segments of a rendition the last one with media describes it. Without
+    /// steering.
     pub fn of_stored(phase: Phase, inits: &[InitRecord], records: &[SegmentRecord]) -> Self {
         let mut names: Vec<RenditionId> = Vec::new();
         for init in inits {
@@ -260,6 +269,7 @@ impl Multivariant {
         Self {
             phase,
             independent: media().all(|r| r.independent),
+            steering: false,
             variants,
         }
     }

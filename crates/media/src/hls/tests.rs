@@ -303,6 +303,7 @@ fn without_a_segment_the_nominal_bit_rate_is_told() {
     let playlist = Multivariant {
         phase: Phase::Live,
         independent: false,
+        steering: false,
         variants: vec![variant],
     };
     assert!(
@@ -339,6 +340,7 @@ fn every_picture_is_listed_with_every_group_of_sound() {
     let playlist = Multivariant {
         phase: Phase::Live,
         independent: true,
+        steering: false,
         variants: vec![
             picture("source", "av01.0.05M.08", 720),
             picture("source-2", "avc1.64001e", 360),

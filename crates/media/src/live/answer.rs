@@ -1,14 +1,17 @@
 //! What requests are answered.
 
 use bytes::Bytes;
+use weir_model::PlaylistPosition;
 
-/// Answer to a request for a live media playlist.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PlaylistAnswer {
-    /// The playlist.
-    Ready(String),
-    /// The position is still to come: ask again on each
-    /// [`Output::Advanced`](super::Output::Advanced).
+/// Where a position of a live media playlist is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PositionAnswer {
+    /// In the segment that grows, or in the last complete one. This is its one spelling: whoever
+    /// asks for the same may get the same playlist.
+    Reached(PlaylistPosition),
+    /// Before those, or the video has ended: the playlist as it is.
+    Passed,
+    /// Still to come: ask again on each [`Output::Advanced`](super::Output::Advanced).
     Wait,
     /// More than two segments ahead: status 400.
     TooFarAhead,

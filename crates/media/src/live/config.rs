@@ -27,10 +27,12 @@ pub struct LiveConfig {
     /// What it makes of sound, if the source is coded otherwise. AAC becomes a rendition; Opus
     /// goes through the tap, for viewers over WebRTC.
     pub sound: Vec<SoundRung>,
+    /// Whether multivariant playlists tell players where to ask which pathway to take.
+    pub steering: bool,
 }
 
 impl Default for LiveConfig {
-    /// Standard parts, a window of 60 s, 30 s to reconnect, no slate and no ladder.
+    /// Standard parts, a window of 60 s, 30 s to reconnect, no slate, no ladder and no steering.
     fn default() -> Self {
         Self {
             parts: PartProfile::default(),
@@ -41,6 +43,7 @@ impl Default for LiveConfig {
             stall_limit: Duration::from_secs(3),
             ladder: Vec::new(),
             sound: Vec::new(),
+            steering: false,
         }
     }
 }

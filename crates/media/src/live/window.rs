@@ -3,10 +3,10 @@
 use std::cmp::Reverse;
 
 use bytes::Bytes;
-use weir_model::{Epoch, Msn, PartIndex, PlaylistPosition, RenditionId, Skip};
+use weir_model::{Epoch, LiveEdge, Msn, PartIndex, PlaylistPosition, RenditionId, Skip};
 
 use super::{
-    GrowthAnswer, Live, MediaAnswer, Phase, PlaylistAnswer, State, Status,
+    GrowthAnswer, Live, MediaAnswer, Phase, PositionAnswer, State, Status,
     rendition::{Rendition, Segment},
 };
 use crate::{
@@ -15,10 +15,10 @@ use crate::{
 };
 
 impl Live {
-    /// The multivariant playlist for screens of up to `max_height` lines; `None` until every
+    /// The multivariant playlist for whom at most `max_lines` are meant; `None` until every
     /// rendition has a segment, about 2 s into the broadcast. A transcoded rendition that did not
     /// come in time has a GAP, so that it does not hold up the start.
-    pub fn multivariant(&self, max_height: Option<u32>) -> Option<String> {
+    pub fn multivariant(&self, max_lines: Option<u32>) -> Option<String> {
         let lead_has_media = self.lead()?.has_media();
         let all_have_segments = self.renditions.iter().all(|r| !r.segments.is_empty());
         if !lead_has_media || !all_have_segments {
@@ -41,9 +41,10 @@ impl Live {
         let playlist = Multivariant {
             phase: Lists::Live,
             independent,
+            steering: self.config.steering,
             variants,
         };
-        Some(playlist.render(max_height))
+        Some(playlist.render(max_lines))
     }
 
     fn variant(&self, rendition: &Rendition) -> Option<Variant> {
@@ -62,32 +63,21 @@ impl Live {
         Some(Variant::measure(init.clone(), records, nominal))
     }
 
-    /// The live media playlist of `rendition`: at once without a position, or with one when it is
-    /// reached. (msn, part past the last of the segment) means (msn + 1, 0).
-    pub fn playlist(
-        &self,
-        rendition: RenditionId,
-        at: Option<PlaylistPosition>,
-        skip: Skip,
-    ) -> PlaylistAnswer {
-        let Some(rendition) = self.renditions.iter().find(|r| r.id == rendition) else {
-            return PlaylistAnswer::Unknown;
-        };
-        if rendition.inits.is_empty() {
-            return PlaylistAnswer::Unknown;
-        }
-        let reached = match at {
-            Some(at) if self.phase != Phase::Ended => self.reached(rendition, at),
-            _ => Reached::Yes,
-        };
-        match reached {
-            Reached::Yes => PlaylistAnswer::Ready(self.render(rendition, skip)),
-            Reached::NotYet => PlaylistAnswer::Wait,
-            Reached::TooFar => PlaylistAnswer::TooFarAhead,
-        }
+    /// The live media playlist of `rendition` as it is.
+    pub fn playlist(&self, rendition: RenditionId, skip: Skip) -> Option<String> {
+        let rendition = self.initialised(rendition)?;
+        Some(self.render(rendition, skip))
     }
 
-    fn reached(&self, rendition: &Rendition, at: PlaylistPosition) -> Reached {
+    /// Whether a position of the live media playlist of `rendition` is reached. (msn, part past the
+    /// last of the segment) means (msn + 1, 0).
+    pub fn reaches(&self, rendition: RenditionId, at: PlaylistPosition) -> PositionAnswer {
+        let Some(rendition) = self.initialised(rendition) else {
+            return PositionAnswer::Unknown;
+        };
+        if self.phase == Phase::Ended {
+            return PositionAnswer::Passed;
+        }
         let PlaylistPosition { mut msn, mut part } = at;
         let open = rendition.next;
         if let Some(asked) = part.filter(|_| msn < open && msn >= self.first_listed) {
@@ -97,14 +87,36 @@ impl Live {
             }
         }
         if msn < open {
-            Reached::Yes
+            if msn.next() == open {
+                PositionAnswer::Reached(PlaylistPosition { msn, part })
+            } else {
+                PositionAnswer::Passed
+            }
         } else if msn > open.next() {
-            Reached::TooFar
+            PositionAnswer::TooFarAhead
         } else if msn == open && part.is_some_and(|part| part < rendition.open_parts()) {
-            Reached::Yes
+            PositionAnswer::Reached(PlaylistPosition { msn, part })
         } else {
-            Reached::NotYet
+            PositionAnswer::Wait
         }
+    }
+
+    /// How far `rendition` has come; `None` if there is no such rendition (yet), or if the video has
+    /// ended: every position is reached then.
+    pub fn edge(&self, rendition: RenditionId) -> Option<LiveEdge> {
+        let rendition = self.initialised(rendition)?;
+        if self.phase == Phase::Ended {
+            return None;
+        }
+        Some(LiveEdge {
+            msn: rendition.next,
+            parts: rendition.open_parts().0,
+        })
+    }
+
+    fn initialised(&self, rendition: RenditionId) -> Option<&Rendition> {
+        let mut known = self.renditions.iter();
+        known.find(|r| r.id == rendition && !r.inits.is_empty())
     }
 
     fn render(&self, rendition: &Rendition, skip: Skip) -> String {
@@ -290,12 +302,6 @@ impl Live {
             .iter_mut()
             .for_each(|rendition| rendition.trim(first));
     }
-}
-
-enum Reached {
-    Yes,
-    NotYet,
-    TooFar,
 }
 
 fn last_position(rendition: &Rendition) -> Option<Report> {

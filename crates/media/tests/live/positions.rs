@@ -1,7 +1,7 @@
 //! Blocking requests, position by position (draft-rfc8216bis section 6.2.5.2).
 
-use weir_media::live::PlaylistAnswer;
-use weir_model::{Msn, PartIndex, PlaylistPosition, Skip};
+use weir_media::live::PositionAnswer;
+use weir_model::{LiveEdge, Msn, PartIndex, PlaylistPosition, RenditionId, Skip};
 
 use crate::{
     encoder::Encoder,
@@ -20,15 +20,16 @@ fn ask(world: &World, msn: u64, part: Option<u32>) -> Answer {
         msn: Msn(msn),
         part: part.map(PartIndex),
     };
-    match world
-        .live
-        .playlist("source".parse().unwrap(), Some(at), Skip::No)
-    {
-        PlaylistAnswer::Ready(_) => Answer::Ready,
-        PlaylistAnswer::Wait => Answer::Wait,
-        PlaylistAnswer::TooFarAhead => Answer::TooFar,
-        PlaylistAnswer::Unknown => panic!("no such rendition"),
+    match world.live.reaches(source(), at) {
+        PositionAnswer::Reached(_) | PositionAnswer::Passed => Answer::Ready,
+        PositionAnswer::Wait => Answer::Wait,
+        PositionAnswer::TooFarAhead => Answer::TooFar,
+        PositionAnswer::Unknown => panic!("no such rendition"),
     }
+}
+
+fn source() -> RenditionId {
+    "source".parse().unwrap()
 }
 
 /// Segments 0 to 2 are complete, with six parts each; of segment 3 parts 0 and 1 are.
@@ -89,19 +90,68 @@ fn an_ended_video_answers_every_position_with_the_whole_playlist() {
     ] {
         assert_eq!(ask(&world, msn, part), Answer::Ready);
     }
-    let whole = world
-        .live
-        .playlist("source".parse().unwrap(), None, Skip::Yes);
-    let PlaylistAnswer::Ready(text) = whole else {
-        panic!()
-    };
+    assert_eq!(world.live.edge(source()), None);
+    let text = world.live.playlist(source(), Skip::Yes).unwrap();
     assert!(text.ends_with("#EXT-X-ENDLIST\n"));
     assert!(!text.contains("EXT-X-SKIP") && !text.contains("PRELOAD-HINT"));
 }
 
 #[test]
+fn what_was_just_reached_has_one_spelling() {
+    let world = three_segments_and_two_parts();
+    let check = |msn, part: Option<u32>, expected: Option<(u64, Option<u32>)>| {
+        let at = |msn, part: Option<u32>| PlaylistPosition {
+            msn: Msn(msn),
+            part: part.map(PartIndex),
+        };
+        let expected = match expected {
+            Some((msn, part)) => PositionAnswer::Reached(at(msn, part)),
+            None => PositionAnswer::Passed,
+        };
+        let answer = world.live.reaches(source(), at(msn, part));
+        assert_eq!(answer, expected, "msn {msn}, part {part:?}");
+    };
+    check(3, Some(1), Some((3, Some(1))));
+    check(2, None, Some((2, None)));
+    check(2, Some(5), Some((2, Some(5))));
+    check(2, Some(600), Some((3, Some(0))));
+    check(1, None, None);
+    check(1, Some(5), None);
+    check(0, Some(0), None);
+}
+
+#[test]
+fn the_live_edge_is_the_part_that_comes() {
+    let world = three_segments_and_two_parts();
+    let edge = world.live.edge(source()).unwrap();
+    assert_eq!(
+        edge,
+        LiveEdge {
+            msn: Msn(3),
+            parts: 2
+        }
+    );
+    // What the edge of an origin tells is what the origin itself goes by.
+    for msn in 0..9 {
+        let at = PlaylistPosition {
+            msn: Msn(msn),
+            part: None,
+        };
+        let answer = world.live.reaches(source(), at);
+        let too_far = answer == PositionAnswer::TooFarAhead;
+        assert_eq!(edge.is_too_far(at), too_far, "{msn}");
+    }
+}
+
+#[test]
 fn an_unknown_rendition_is_unknown() {
     let world = three_segments_and_two_parts();
-    let answer = world.live.playlist("480p".parse().unwrap(), None, Skip::No);
-    assert_eq!(answer, PlaylistAnswer::Unknown);
+    let rung = "480p".parse().unwrap();
+    let at = PlaylistPosition {
+        msn: Msn(0),
+        part: None,
+    };
+    assert_eq!(world.live.reaches(rung, at), PositionAnswer::Unknown);
+    assert_eq!(world.live.playlist(rung, Skip::No), None);
+    assert_eq!(world.live.edge(rung), None);
 }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use weir_media::live::{Live, MediaAnswer, PlaylistAnswer, State};
+use weir_media::live::{Live, MediaAnswer, State};
 use weir_model::{MediaPath, RenditionId, Resource, Skip};
 
 use crate::playlist::{Playlist, Segment};
@@ -59,11 +59,7 @@ impl Viewer {
     }
 
     fn follow(&mut self, live: &Live, rendition: RenditionId, now_ms: u64) -> Option<Playlist> {
-        let text = match live.playlist(rendition, None, Skip::No) {
-            PlaylistAnswer::Ready(text) => text,
-            PlaylistAnswer::Unknown => return None,
-            answer => panic!("without a position: {answer:?}"),
-        };
+        let text = live.playlist(rendition, Skip::No)?;
         let playlist = Playlist::parse(&text);
         // m3u8-rs drops what is new in LL-HLS, but must read the rest.
         let (_, other) = m3u8_rs::parse_media_playlist(text.as_bytes())
@@ -248,9 +244,7 @@ impl Followed {
     }
 
     fn delta_agrees(&self, live: &Live, rendition: RenditionId, full: &Playlist, now_ms: u64) {
-        let PlaylistAnswer::Ready(delta) = live.playlist(rendition, None, Skip::Yes) else {
-            panic!("no delta update");
-        };
+        let delta = live.playlist(rendition, Skip::Yes).expect("a delta update");
         let delta = Playlist::parse(&delta);
         let young = self
             .history

@@ -3,27 +3,29 @@
 //! - [`playlist`]: HLS playlists and the DASH manifest
 //! - [`segment`]: initialisation segments, segments and parts
 //! - [`growing`]: a segment that is sent while it grows
+//! - [`query`]: what may stand behind a path
 //! - [`wait`]: requests for what is to come
 
 mod growing;
 mod playlist;
+mod query;
 mod segment;
 mod wait;
 
 use axum::{
     extract::State,
-    http::{HeaderValue, Uri},
-    response::Response,
+    http::{HeaderMap, HeaderValue, Uri},
+    response::{IntoResponse, Response},
 };
 use tracing::error;
-use weir_model::{
-    Code, DeviceClass, MediaPath, Resource, VideoId,
-    device::UnknownDevice,
-    path::{InvalidDirective, delivery_directives},
-};
+use weir_model::{Code, MediaPath, Resource, VideoId, live_edge};
 
+use self::{playlist::Lists, query::Query};
 use super::{App, problem::ApiError};
-use crate::{archive::ArchiveError, registry::RegistryError};
+use crate::{
+    archive::ArchiveError,
+    registry::{Playable, RegistryError},
+};
 
 /// How long an answer stays true.
 #[derive(Clone, Copy, Debug)]
@@ -61,7 +63,8 @@ impl Lasting {
         `{video}/{rendition}/index.m3u8` (LL-HLS: `_HLS_msn`, `_HLS_part`, `_HLS_skip`), \
         `{video}/{rendition}/recording.m3u8`, to rewind while live `{video}/dvr.m3u8` and \
         `{video}/{rendition}/dvr.m3u8`, I-frames `{video}/{rendition}/iframes.m3u8`. DASH: \
-        `{video}/manifest.mpd`. Media: `{video}/{epoch}/{rendition}/init-{n}.mp4`, \
+        `{video}/manifest.mpd`. Lists of renditions hold what fits `device` (phone, tablet, desktop, tv) \
+        and `max` lines. Media: `{video}/{epoch}/{rendition}/init-{n}.mp4`, \
         `…/{msn}.m4s`, `…/{msn}.{part}.m4s`, `…/dash-{msn}.m4s` (sent while it grows), \
         `{video}/{epoch}/span/{n}-{rendition}.mp4`.")),
     responses(
@@ -70,13 +73,15 @@ impl Lasting {
                 (Vec<u8> = "video/mp4"), (Vec<u8> = "audio/mp4"))),
         (status = 400, description = "The position is malformed or too far ahead",
             body = weir_model::Problem, content_type = "application/problem+json"),
+        (status = 403, description = "The rendition has more lines than `max`",
+            body = weir_model::Problem, content_type = "application/problem+json"),
         (status = 404, description = "There is no such video or media",
             body = weir_model::Problem, content_type = "application/problem+json"),
         (status = 503, description = "The position did not come in time",
             body = weir_model::Problem, content_type = "application/problem+json"),
     )
 )]
-pub async fn get(State(app): State<App>, uri: Uri) -> Result<Response, ApiError> {
+pub async fn get(State(app): State<App>, head: HeaderMap, uri: Uri) -> Result<Response, ApiError> {
     let Some(MediaPath {
         video, resource, ..
     }) = MediaPath::parse(uri.path())
@@ -87,42 +92,63 @@ pub async fn get(State(app): State<App>, uri: Uri) -> Result<Response, ApiError>
         ));
     };
     // What is malformed stays so whether or not there is something to play.
-    let query = uri.query().unwrap_or_default();
-    let device = device(query)?;
-    let directives = delivery_directives(query).map_err(malformed);
+    let query = Query::parse(uri.query().unwrap_or_default())?;
     let playable = app.registry.playable(video).await.map_err(from_registry)?;
-    match resource {
-        Resource::Multivariant => playlist::multivariant(&playable, video, device),
-        Resource::DvrMultivariant => playlist::dvr_multivariant(&playable, video, device),
-        Resource::Manifest => playlist::manifest(&playable, video, device),
+    let lists = Lists {
+        app: &app,
+        video,
+        playable: &playable,
+    };
+    let answer = answer(lists, resource, query, &head).await;
+    let mut response = answer.unwrap_or_else(IntoResponse::into_response);
+    if let Some(edge) = edge(&playable, resource) {
+        response.headers_mut().insert(live_edge::HEADER, edge);
+    }
+    Ok(response)
+}
+
+async fn answer(
+    lists: Lists<'_>,
+    resource: Resource,
+    query: Query<'_>,
+    head: &HeaderMap,
+) -> Result<Response, ApiError> {
+    let Lists { app, playable, .. } = lists;
+    if let Some(rendition) = resource.rendition() {
+        query.check(playable, rendition)?;
+    }
+    let form = match resource {
+        Resource::Multivariant => lists.multivariant(query.max_lines()).await,
+        Resource::DvrMultivariant => lists.dvr_multivariant(query.max_lines()).await,
+        Resource::Manifest => lists.manifest(query.max_lines()).await,
         Resource::Live { rendition } => {
-            let (at, skip) = directives?;
-            playlist::live(&app, &playable, rendition, at, skip).await
+            let (at, skip) = query.directives()?;
+            lists.live(rendition, at, skip).await
         }
-        Resource::Recording { rendition } => playlist::recording(&playable, video, rendition),
-        Resource::Dvr { rendition } => playlist::dvr(&playable, rendition),
-        Resource::IFrames { rendition } => playlist::i_frames(&playable, rendition),
+        Resource::Recording { rendition } => lists.recording(rendition).await,
+        Resource::Dvr { rendition } => lists.dvr(rendition).await,
+        Resource::IFrames { rendition } => lists.i_frames(rendition).await,
         Resource::Init {
             epoch,
             rendition,
             n,
-        } => segment::init(&app, &playable, epoch, rendition, n).await,
+        } => return segment::init(app, playable, epoch, rendition, n).await,
         Resource::Segment {
             epoch,
             rendition,
             msn,
-        } => segment::segment(&app, &playable, epoch, rendition, msn).await,
+        } => return segment::segment(app, playable, epoch, rendition, msn).await,
         Resource::GrowingSegment {
             epoch,
             rendition,
             msn,
-        } => growing::get(&app, &playable, epoch, rendition, msn).await,
+        } => return growing::get(app, playable, epoch, rendition, msn).await,
         Resource::Part {
             epoch,
             rendition,
             msn,
             part,
-        } => segment::part(&app, &playable, epoch, rendition, msn, part).await,
+        } => return segment::part(app, playable, epoch, rendition, msn, part).await,
         Resource::Span {
             epoch,
             n,
@@ -130,30 +156,26 @@ pub async fn get(State(app): State<App>, uri: Uri) -> Result<Response, ApiError>
         } => {
             let archive = app.registry.archive();
             let span = archive.span(playable.shelf(), epoch, n, rendition).await;
-            segment::found(span.map_err(from_archive)?, &playable, rendition)
+            return segment::found(span.map_err(from_archive)?, playable, rendition);
         }
-    }
-}
-
-/// `device=`, by which the edge routes; other parameters are ignored.
-fn device(query: &str) -> Result<DeviceClass, ApiError> {
-    let class = query
-        .split('&')
-        .find_map(|pair| pair.strip_prefix("device="));
-    class.map_or(Ok(DeviceClass::default()), |class| {
-        class.parse().map_err(|unknown: UnknownDevice| {
-            ApiError::new(Code::InvalidQuery, unknown.to_string())
-        })
-    })
-}
-
-fn malformed(directive: InvalidDirective) -> ApiError {
-    let detail = match directive {
-        InvalidDirective::NotANumber => "_HLS_msn and _HLS_part are decimal numbers, given once",
-        InvalidDirective::PartWithoutMsn => "_HLS_part needs _HLS_msn",
-        InvalidDirective::UnknownSkip => "_HLS_skip is YES or v2",
     };
-    ApiError::new(Code::InvalidQuery, detail)
+    Ok(form?.answer(head).await)
+}
+
+/// How far the rendition has come by the time of the answer, of what an edge asks for before it is
+/// there.
+fn edge(playable: &Playable, resource: Resource) -> Option<HeaderValue> {
+    let Playable::OnAir(broadcast) = playable else {
+        return None;
+    };
+    let (Resource::Live { rendition }
+    | Resource::Segment { rendition, .. }
+    | Resource::GrowingSegment { rendition, .. }
+    | Resource::Part { rendition, .. }) = resource
+    else {
+        return None;
+    };
+    HeaderValue::try_from(broadcast.edge(rendition)?.to_string()).ok()
 }
 
 fn nothing_to_play(video: VideoId) -> ApiError {

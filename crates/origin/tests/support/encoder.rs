@@ -1,10 +1,12 @@
 //! An encoder that makes media up: 24 pictures a second with an IDR every 2 s, and AAC at 48 kHz.
-//! Every picture's bytes name its number, so that what was served can be told apart.
+//! Every picture's bytes name its number, so that what was served can be told apart. If asked to, it
+//! sends smaller pictures beside them, as a further track.
 
 use bytes::{BufMut, Bytes, BytesMut};
 use tokio::sync::mpsc;
 use weir_media::{
     codec::{AacConfig, AvcConfig},
+    track::{FromTrack, TrackIndex},
     unit::{Media, Timestamp, TrackConfig, TrackKind, Unit},
 };
 use weir_origin::rtmp::FromEncoder;
@@ -15,6 +17,9 @@ const AVC_RECORD: &[u8] = &[
     0x05, 0xbb, 0x01, 0x6a, 0x02, 0x02, 0x02, 0x80, 0x00, 0x00, 0x03, 0x00, 0x80, 0x00, 0x00, 0x1e,
     0x07, 0x8c, 0x18, 0xcb, 0x01, 0x00, 0x04, 0x68, 0xef, 0x8f, 0xcb, 0xfd, 0xf8, 0xf8, 0x00,
 ];
+/// 256x144, Baseline.
+const SMALL_SPS: &[u8] = &[0x67, 66, 0, 30, 0xf4, 0x08, 0x09, 0xc8];
+const SMALL_PPS: &[u8] = &[0x68, 0xee, 0x3c, 0x80];
 /// AAC-LC, 48 kHz, stereo.
 const AUDIO_SPECIFIC_CONFIG: &[u8] = &[0x11, 0x90];
 
@@ -25,6 +30,8 @@ pub struct Encoder {
     to: mpsc::Sender<FromEncoder>,
     pictures: u32,
     frames: u32,
+    /// The further track of small pictures.
+    small: Option<TrackIndex>,
 }
 
 impl Encoder {
@@ -40,7 +47,19 @@ impl Encoder {
             to,
             pictures: 0,
             frames: 0,
+            small: None,
         }
+    }
+
+    /// The same with pictures of 144 lines beside those of 720, which become `source-2`.
+    pub async fn begin_in_two_sizes(to: mpsc::Sender<FromEncoder>) -> Self {
+        let mut encoder = Self::begin(to).await;
+        let avc = AvcConfig::from_parameter_sets(SMALL_SPS, SMALL_PPS).unwrap();
+        encoder.small = TrackIndex::new(1);
+        encoder
+            .send_small(Media::Config(TrackConfig::Avc(avc)))
+            .await;
+        encoder
     }
 
     /// How many pictures were sent.
@@ -59,8 +78,11 @@ impl Encoder {
                     .await;
                 self.frames += 1;
             }
-            self.send_unit(TrackKind::Video, at, n.is_multiple_of(GOP), picture(n))
+            let keyframe = n.is_multiple_of(GOP);
+            self.send_unit(TrackKind::Video, at, keyframe, picture(n))
                 .await;
+            let small = unit(TrackKind::Video, at, keyframe, picture(n));
+            self.send_small(Media::Unit(small)).await;
             self.pictures += 1;
         }
     }
@@ -70,17 +92,28 @@ impl Encoder {
     }
 
     async fn send_unit(&self, kind: TrackKind, at: Timestamp, keyframe: bool, data: Bytes) {
-        let unit = Unit {
-            kind,
-            dts: at,
-            pts: at,
-            keyframe,
-            data,
-        };
+        let unit = unit(kind, at, keyframe, data);
         self.to
             .send(FromEncoder::Media(Media::Unit(unit)))
             .await
             .unwrap();
+    }
+
+    async fn send_small(&self, media: Media) {
+        if let Some(index) = self.small {
+            let media = FromTrack::Media { index, media };
+            self.to.send(FromEncoder::Track(media)).await.unwrap();
+        }
+    }
+}
+
+fn unit(kind: TrackKind, at: Timestamp, keyframe: bool, data: Bytes) -> Unit {
+    Unit {
+        kind,
+        dts: at,
+        pts: at,
+        keyframe,
+        data,
     }
 }
 

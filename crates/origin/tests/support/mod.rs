@@ -90,6 +90,11 @@ impl TestOrigin {
             reconnect_window,
             ..Config::new(data.path().to_owned())
         };
+        Self::start_with(data, config).await
+    }
+
+    /// An origin that is told so, of a folder to be kept as long.
+    pub async fn start_with(data: TempDir, config: Config) -> Self {
         let listeners = Listeners::bind(&config).await.unwrap();
         let origin = Origin::start(config, listeners, Registry::default())
             .await
@@ -152,6 +157,25 @@ impl TestOrigin {
             headers: parts.headers,
             body,
         }
+    }
+
+    /// From the viewer plane, in this encoding.
+    pub async fn get_as(&self, path: &str, encoding: &str) -> Answer {
+        let accept = [("accept-encoding", encoding)];
+        let viewer = self.origin.viewer_address();
+        self.send(viewer, Method::GET, path, None, &accept).await
+    }
+
+    /// How often such a form was rendered (`identity`) or compressed, as `/metrics` says.
+    pub async fn renders(&self, form: &str, encoding: &str) -> u64 {
+        let operator = self.origin.operator_address();
+        let metrics = self
+            .send(operator, Method::GET, "/metrics", None, &[])
+            .await;
+        let name = format!("weir_origin_renders_total{{form=\"{form}\",encoding=\"{encoding}\"}} ");
+        let mut lines = metrics.text().lines();
+        let count = lines.find_map(|line| line.strip_prefix(&*name));
+        count.map_or(0, |count| count.parse().unwrap())
     }
 
     /// To the operator plane, with the token.

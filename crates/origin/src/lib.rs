@@ -12,6 +12,8 @@
 //! - [`spool`]: segments as local files, written off the live path
 //! - [`archive`]: everything stored of a video: spool files, spans in object storage, recordings
 //! - [`store`]: videos, stream keys and comments
+//! - [`rollout`]: edge modules that points of presence are to run
+//! - [`room`]: what is said and felt under a video, on its way to viewers
 //! - [`events`]: the event log, and the counts made of it
 //! - [`http`]: the viewer plane and the operator plane
 //! - [`keys`]: the operator token and stream keys
@@ -29,6 +31,8 @@ pub mod keys;
 pub mod metrics;
 pub mod origin;
 pub mod registry;
+pub mod rollout;
+pub mod room;
 pub mod rtmp;
 pub mod spool;
 pub mod srt;

@@ -1,9 +1,16 @@
 //! What the origin counts about itself, for `/metrics`.
 
 use prometheus_client::{
-    metrics::{counter::Counter, gauge::Gauge},
+    encoding::EncodeLabelSet,
+    metrics::{counter::Counter, family::Family, gauge::Gauge},
     registry::Registry,
 };
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RenderLabels {
+    form: &'static str,
+    encoding: &'static str,
+}
 
 /// Counters and gauges of one origin. Clones count together.
 #[derive(Clone, Debug, Default)]
@@ -52,6 +59,16 @@ pub struct Metrics {
     pub slates: Counter,
     /// Slates that could not be made.
     pub slates_failed: Counter,
+    /// Rooms that somebody listens to.
+    pub rooms: Gauge,
+    /// Who listens: points of presence, once for each room.
+    pub room_listeners: Gauge,
+    /// Reactions of viewers.
+    pub reactions: Counter,
+    /// Frames of rooms that did not get to Cloudflare.
+    pub room_frames_dropped: Counter,
+    /// Playlists, manifests and answers of the API that were rendered or compressed.
+    renders: Family<RenderLabels, Counter>,
 }
 
 impl Metrics {
@@ -80,6 +97,12 @@ impl Metrics {
                 "webrtc_playing",
                 "WebRTC sessions that play",
                 &all.webrtc_playing,
+            ),
+            ("rooms", "Rooms that somebody listens to", &all.rooms),
+            (
+                "room_listeners",
+                "Points of presence that listen to rooms",
+                &all.room_listeners,
             ),
         ];
         for (name, help, gauge) in gauges {
@@ -147,10 +170,33 @@ impl Metrics {
                 "Slates that could not be made",
                 &all.slates_failed,
             ),
+            ("reactions", "Reactions of viewers", &all.reactions),
+            (
+                "room_frames_dropped",
+                "Frames of rooms that did not get to Cloudflare",
+                &all.room_frames_dropped,
+            ),
         ];
         for (name, help, counter) in counters {
             registry.register(name, help, counter.clone());
         }
+        registry.register(
+            "renders",
+            "Forms of answers that were rendered (identity) or compressed",
+            all.renders.clone(),
+        );
         all
+    }
+
+    /// A form was rendered, or compressed into this encoding.
+    pub fn rendered(&self, form: &'static str, encoding: &'static str) {
+        let labels = RenderLabels { form, encoding };
+        self.renders.get_or_create(&labels).inc();
+    }
+
+    /// How often such a form was rendered, or compressed into this encoding.
+    pub fn renders(&self, form: &'static str, encoding: &'static str) -> u64 {
+        let labels = RenderLabels { form, encoding };
+        self.renders.get_or_create(&labels).get()
     }
 }

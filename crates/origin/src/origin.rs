@@ -8,6 +8,7 @@
 //! | `journal/{video}.jsonl` | what a broadcast did, until it is a recording |
 //! | `spool/{video}/…` | segments on their way into object storage |
 //! | `objects/videos/…` | object storage: spans and recordings |
+//! | `edge/` | edge modules, and which of them points of presence are to run |
 //! | `lock` | held by the origin that runs on the folder |
 
 mod listeners;
@@ -21,16 +22,20 @@ use std::{
     time::Duration,
 };
 
-use axum::{Router, serve::ListenerExt};
+use axum::{
+    Router,
+    serve::{Listener, ListenerExt},
+};
 use object_store::local::LocalFileSystem;
 use prometheus_client::registry::Registry as Registered;
 use thiserror::Error;
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 use tokio_rustls::rustls::ServerConfig;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use weir_media::live::LiveConfig;
 pub use weir_media::package::PartProfile;
+use weir_model::edge::EdgeSecrets;
 
 pub use self::listeners::{BindError, Listeners, PushUrls};
 use crate::{
@@ -38,11 +43,21 @@ use crate::{
     broadcast::{Surroundings, slate},
     clock::Clock,
     events::{Options, Statistics},
-    http::{self, App, Parts},
+    http::{
+        self, App, Parts,
+        forms::{Forms, share::UnderWay},
+        tls::TlsListener,
+        trust::{OpenToAnyone, Trust},
+    },
     journal::Journal,
     keys::{OperatorToken, OperatorTokenError},
     metrics::Metrics,
     registry::{Registry, RegistryError},
+    rollout::{RolloutError, Rollouts},
+    room::{
+        self, Rooms,
+        relay::{self, Relay, RelayError},
+    },
     rtmp::{self, Claims},
     spool::Spool,
     srt,
@@ -61,6 +76,11 @@ pub struct Config {
     pub data: PathBuf,
     /// Where points of presence connect.
     pub viewer: SocketAddr,
+    /// Where points of presence connect over TLS, and what they are shown.
+    pub viewer_https: Option<(SocketAddr, Arc<ServerConfig>)>,
+    /// Secrets shared with points of presence, the latest; without one, the viewer plane has to
+    /// listen on loopback addresses.
+    pub edge_secrets: Option<watch::Receiver<EdgeSecrets>>,
     /// Where the operator's API listens.
     pub operator: SocketAddr,
     /// Where encoders push.
@@ -83,6 +103,11 @@ pub struct Config {
     pub slate: Option<slate::Config>,
     /// How long parts are.
     pub parts: PartProfile,
+    /// Rooms on Cloudflare that hear what happens in the origin's.
+    pub rooms: Option<relay::Config>,
+    /// Whether multivariant playlists and manifests tell players where to ask which pathway to take;
+    /// the edge answers there.
+    pub steering: bool,
 }
 
 impl Config {
@@ -92,6 +117,8 @@ impl Config {
         Self {
             data,
             viewer: any_port,
+            viewer_https: None,
+            edge_secrets: None,
             operator: any_port,
             rtmp: any_port,
             rtmps: None,
@@ -111,6 +138,8 @@ impl Config {
             reconnect_window: Duration::from_secs(30),
             slate: None,
             parts: PartProfile::default(),
+            rooms: None,
+            steering: false,
         }
     }
 
@@ -122,6 +151,7 @@ impl Config {
             slate_after: self.slate.as_ref().map(|slate| slate.after),
             ladder: self.ladder.renditions.clone(),
             sound: self.ladder.sound.clone(),
+            steering: self.steering,
             ..LiveConfig::default()
         }
     }
@@ -147,9 +177,18 @@ pub enum StartError {
     /// Object storage can't be opened.
     #[error("object storage: {0}")]
     Objects(#[from] object_store::Error),
+    /// Anyone could ask the viewer plane.
+    #[error(transparent)]
+    OpenToAnyone(#[from] OpenToAnyone),
+    /// Edge modules can't be kept.
+    #[error(transparent)]
+    Rollouts(#[from] RolloutError),
     /// There is no operator token.
     #[error(transparent)]
     OperatorToken(#[from] OperatorTokenError),
+    /// Rooms on Cloudflare can't be posted to.
+    #[error(transparent)]
+    Rooms(#[from] RelayError),
     /// What an earlier life left can't be taken up.
     #[error(transparent)]
     Recover(#[from] RegistryError),
@@ -182,6 +221,11 @@ impl Origin {
         mut registered: Registered,
     ) -> Result<Self, StartError> {
         let live = config.live();
+        let https = config.viewer_https.as_ref().map(|(address, _)| *address);
+        let trust = Trust::new(
+            [config.viewer].into_iter().chain(https),
+            config.edge_secrets,
+        )?;
         let data = config.data;
         let data_error = |source| StartError::Data {
             path: data.clone(),
@@ -222,6 +266,7 @@ impl Origin {
         let webrtc_address = listeners.webrtc_address();
         let Listeners {
             viewer,
+            viewer_https,
             operator,
             rtmp,
             rtmps,
@@ -236,17 +281,32 @@ impl Origin {
             metrics.clone(),
             shutdown.clone(),
         );
+        let relay = config
+            .rooms
+            .map(|rooms| Relay::new(&rooms, metrics.clone()))
+            .transpose()?;
+        let rooms = {
+            let registry = registry.clone();
+            let stage = Arc::new(move |video| room::stage::of(&registry, video));
+            Rooms::new(videos.clone(), stage, relay, metrics.clone())
+        };
         let app = App::from(Parts {
             registry: registry.clone(),
             meta: videos.clone(),
             comments: videos,
+            rooms,
             statistics: statistics.clone(),
+            rollouts: Arc::new(Rollouts::open(&data.join("edge"))?),
             clock,
+            trust,
             operator_token,
             webrtc,
             push_urls: push_urls.clone(),
             data,
             www: config.www,
+            forms: Forms::new(metrics.clone()),
+            under_way: UnderWay::default(),
+            steering: config.steering,
             metrics,
             registered,
             shutdown: shutdown.clone(),
@@ -260,15 +320,23 @@ impl Origin {
                 shutdown.clone(),
             ))
         };
+        // Chunks of a growing segment must not wait for each other.
+        let prompt = |listener: TcpListener| {
+            listener.tap_io(|stream| {
+                let _ = stream.set_nodelay(true);
+            })
+        };
+        let edges = http::viewer::router(app.clone());
+        let operators = http::operator::router(app);
         let mut servers = vec![
-            serve(
-                viewer.0,
-                http::viewer::router(app.clone()),
-                shutdown.clone(),
-            ),
-            serve(operator.0, http::operator::router(app), shutdown.clone()),
+            serve(prompt(viewer.0), edges.clone(), shutdown.clone()),
+            serve(prompt(operator.0), operators, shutdown.clone()),
             encoders(rtmp.0, None),
         ];
+        servers.extend(viewer_https.map(|(listener, address, tls)| {
+            let listener = TlsListener::new(listener, address, tls, shutdown.clone());
+            serve(listener, edges, shutdown.clone())
+        }));
         servers.push(tokio::spawn(srt::serve(
             srt,
             Arc::new(registry.clone()),
@@ -349,13 +417,12 @@ impl Origin {
     }
 }
 
-fn serve(listener: TcpListener, router: Router, shutdown: CancellationToken) -> JoinHandle<()> {
+fn serve<L>(listener: L, router: Router, shutdown: CancellationToken) -> JoinHandle<()>
+where
+    L: Listener<Addr: std::fmt::Debug>,
+{
     tokio::spawn(async move {
         let asked = shutdown.cancelled_owned();
-        // Chunks of a growing segment must not wait for each other.
-        let listener = listener.tap_io(|stream| {
-            let _ = stream.set_nodelay(true);
-        });
         if let Err(e) = axum::serve(listener, router)
             .with_graceful_shutdown(asked)
             .await

@@ -9,11 +9,15 @@ use std::{
 use futures_util::future::BoxFuture;
 use quick_cache::sync::Cache;
 use thiserror::Error;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tracing::{error, info, warn};
 use weir_ingest::rtmp::{Refusal, StreamKey};
 use weir_media::live::{Restored, State};
-use weir_model::{Lane, Msn, VideoId, api::VideoState};
+use weir_model::{
+    Lane, Msn, VideoId,
+    api::VideoState,
+    edge::{Lease, Leases},
+};
 
 use crate::{
     archive::{Archive, ArchiveError, Shelf, keeper::Keeper},
@@ -82,6 +86,8 @@ struct Inner {
     archive: Archive,
     surroundings: Surroundings,
     present: Mutex<HashMap<VideoId, Playable>>,
+    /// Another one whenever a video goes on air or is gone, and in every life of the origin.
+    leases_version: watch::Sender<u64>,
     recordings: Cache<VideoId, Arc<Shelf>>,
     /// Held while a video goes on air, so that it does so once.
     admission: tokio::sync::Mutex<()>,
@@ -90,11 +96,13 @@ struct Inner {
 impl Registry {
     /// An origin's videos. None is on air before [`recover`](Self::recover).
     pub fn new(meta: Arc<dyn MetaStore>, archive: Archive, surroundings: Surroundings) -> Self {
+        let leases_version = watch::Sender::new(surroundings.clock.now().0);
         Self(Arc::new(Inner {
             meta,
             archive,
             surroundings,
             present: Mutex::default(),
+            leases_version,
             recordings: Cache::new(SHELVES),
             admission: tokio::sync::Mutex::default(),
         }))
@@ -134,6 +142,26 @@ impl Registry {
             Some(Playable::OnAir(broadcast)) => Some(broadcast.clone()),
             _ => None,
         }
+    }
+
+    /// The videos that are on air, or were a moment ago.
+    pub fn leases(&self) -> Leases {
+        // Read first: a change in between is told of once more.
+        let version = *self.0.leases_version.borrow();
+        let on_air = |(video, playable): (&VideoId, &Playable)| match playable {
+            Playable::OnAir(broadcast) => Some(Lease {
+                video: *video,
+                epoch: Some(broadcast.epoch()),
+            }),
+            Playable::Recorded(_) => None,
+        };
+        let videos = self.lock().iter().filter_map(on_air).collect();
+        Leases { version, videos }
+    }
+
+    /// The version of [`leases`](Self::leases), to be waited for.
+    pub fn leases_version(&self) -> watch::Receiver<u64> {
+        self.0.leases_version.subscribe()
     }
 
     /// The video, on air or recorded.
@@ -209,6 +237,7 @@ impl Registry {
         let broadcast = Broadcast::start(surroundings, video, epoch, restored, shelf);
         self.lock()
             .insert(video, Playable::OnAir(broadcast.clone()));
+        self.leases_changed();
         let (registry, kept) = (self.clone(), broadcast.clone());
         tokio::spawn(async move { registry.accompany(kept).await });
         Ok(broadcast)
@@ -220,6 +249,11 @@ impl Registry {
         books::keep(&broadcast, self.0.meta.as_ref(), &keeper).await;
         tokio::time::sleep(LINGER).await;
         self.lock().remove(&broadcast.video());
+        self.leases_changed();
+    }
+
+    fn leases_changed(&self) {
+        self.0.leases_version.send_modify(|version| *version += 1);
     }
 
     fn keeper(&self, shelf: Arc<Shelf>) -> Keeper {

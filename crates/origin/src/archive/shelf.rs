@@ -2,12 +2,16 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 use weir_media::{
+    ceiling,
     dash::{Manifest, Presentation},
     hls::{Multivariant, dvr, i_frames, multivariant::Phase, recording},
     record::{InitRecord, SegmentRecord},
@@ -47,8 +51,13 @@ pub enum Place {
 pub struct Shelf {
     video: VideoId,
     contents: Mutex<Contents>,
+    revision: AtomicU64,
     entered: Notify,
 }
+
+/// Counts the revisions of all indexes, so that no two of them share one: the recording's index
+/// takes the place of the broadcast's.
+static REVISIONS: AtomicU64 = AtomicU64::new(0);
 
 /// Everything an index holds, as it is written into a recording.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -81,6 +90,7 @@ impl Shelf {
         Self {
             video,
             contents: Mutex::default(),
+            revision: AtomicU64::new(next_revision()),
             entered: Notify::new(),
         }
     }
@@ -100,6 +110,7 @@ impl Shelf {
         Self {
             video,
             contents: Mutex::new(contents),
+            revision: AtomicU64::new(next_revision()),
             entered: Notify::new(),
         }
     }
@@ -112,6 +123,7 @@ impl Shelf {
         Self {
             video,
             contents: Mutex::new(contents),
+            revision: AtomicU64::new(next_revision()),
             entered: Notify::new(),
         }
     }
@@ -121,9 +133,15 @@ impl Shelf {
         self.video
     }
 
+    /// A number that belongs to what the lists of this index say now, and to nothing else.
+    pub fn revision(&self) -> u64 {
+        self.revision.load(Ordering::Acquire)
+    }
+
     /// Enters an initialisation segment that is on its way into the spool.
     pub fn enter_init(&self, record: InitRecord) {
         self.lock().inits.push(record);
+        self.revise();
     }
 
     /// Enters a segment that is in the spool, or is a gap.
@@ -132,6 +150,7 @@ impl Shelf {
         contents.insert(record);
         contents.plan();
         drop(contents);
+        self.revise();
         self.entered.notify_one();
     }
 
@@ -150,6 +169,7 @@ impl Shelf {
         contents.ended = true;
         contents.plan();
         drop(contents);
+        self.revise();
         self.entered.notify_one();
     }
 
@@ -249,6 +269,7 @@ impl Shelf {
     /// Everything is stored.
     pub fn complete(&self) {
         self.lock().complete = true;
+        self.revise();
     }
 
     /// What a rendition carries; `None` if the video has no such rendition.
@@ -262,11 +283,19 @@ impl Shelf {
     }
 
     /// The multivariant playlist of what is stored, leading to recordings' playlists or to those
-    /// for rewinding, for screens of up to `max_height` lines; `None` if nothing is stored.
-    pub fn multivariant(&self, phase: Phase, max_height: Option<u32>) -> Option<String> {
+    /// for rewinding, for whom at most `max_lines` are meant; `None` if nothing is stored.
+    pub fn multivariant(
+        &self,
+        phase: Phase,
+        max_lines: Option<u32>,
+        steering: bool,
+    ) -> Option<String> {
         let contents = self.lock();
-        let multivariant = Multivariant::of_stored(phase, &contents.inits, &contents.segments);
-        (!multivariant.variants.is_empty()).then(|| multivariant.render(max_height))
+        let multivariant = Multivariant {
+            steering,
+            ..Multivariant::of_stored(phase, &contents.inits, &contents.segments)
+        };
+        (!multivariant.variants.is_empty()).then(|| multivariant.render(max_lines))
     }
 
     /// A media playlist of the recording; `None` if the video has no such rendition.
@@ -295,7 +324,12 @@ impl Shelf {
 
     /// The DASH manifest of all that is stored so far; `None` if there is no media.
     /// `part_target` in seconds is told as long as the video goes on.
-    pub fn manifest(&self, part_target: Option<f64>, max_height: Option<u32>) -> Option<String> {
+    pub fn manifest(
+        &self,
+        part_target: Option<f64>,
+        max_lines: Option<u32>,
+        steering: bool,
+    ) -> Option<String> {
         let contents = self.lock();
         let presentation = match part_target {
             Some(part_target) if !contents.ended => Presentation::Live { part_target },
@@ -303,10 +337,11 @@ impl Shelf {
         };
         let manifest = Manifest {
             presentation,
+            steering,
             inits: &contents.inits,
             records: &contents.segments[..contents.settled()],
         };
-        manifest.render(max_height)
+        manifest.render(max_lines)
     }
 
     /// Whether nothing more will be entered but spans.
@@ -314,9 +349,31 @@ impl Shelf {
         self.lock().ended
     }
 
+    /// Whether a rendition has more lines than whoever may see `max` at most is offered. Sound has
+    /// none, and the smallest picture is for everyone.
+    pub fn exceeds(&self, rendition: RenditionId, max: u32) -> bool {
+        let contents = self.lock();
+        let newest: BTreeMap<RenditionId, u32> = contents
+            .inits
+            .iter()
+            .filter(|init| init.kind() == TrackKind::Video)
+            .map(|init| (init.rendition, init.lines()))
+            .collect();
+        let most = ceiling::lifted(max, newest.values().copied());
+        newest.get(&rendition).is_some_and(|lines| *lines > most)
+    }
+
+    fn revise(&self) {
+        self.revision.store(next_revision(), Ordering::Release);
+    }
+
     fn lock(&self) -> MutexGuard<'_, Contents> {
         self.contents.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn next_revision() -> u64 {
+    REVISIONS.fetch_add(1, Ordering::Relaxed)
 }
 
 impl Contents {

@@ -38,13 +38,13 @@ use tracing::{info, warn};
 use weir_ingest::repair::Repairs;
 use weir_media::{
     live::{
-        GrowthAnswer, Live, LiveConfig, MediaAnswer, Output, PlaylistAnswer, Restored, State,
+        GrowthAnswer, Live, LiveConfig, MediaAnswer, Output, PositionAnswer, Restored, State,
         Status,
     },
     record::{InitRecord, SegmentRecord},
 };
 use weir_model::{
-    Epoch, Lane, Msn, PartIndex, PlaylistPosition, RenditionId, Skip, VideoId, WallTime,
+    Epoch, Lane, LiveEdge, Msn, PartIndex, PlaylistPosition, RenditionId, Skip, VideoId, WallTime,
 };
 
 pub use self::lanes::LaneStatus;
@@ -92,6 +92,8 @@ pub struct Broadcast {
     wake: Notify,
     /// Counts the changes of what playlists and media requests are answered.
     changes: watch::Sender<u64>,
+    /// Counts the changes of what the multivariant playlist says: a segment more, another coding.
+    listed: AtomicU64,
     state: watch::Sender<State>,
     taps: Taps,
     /// Held by the encoder whose turn it is on its lane; the next one waits until all of its media
@@ -147,6 +149,7 @@ impl Broadcast {
             acknowledged: AtomicU64::new(0),
             wake: Notify::new(),
             changes: watch::Sender::new(0),
+            listed: AtomicU64::new(0),
             state: watch::Sender::new(State::Waiting),
             taps: Taps::default(),
             turns: Default::default(),
@@ -196,20 +199,30 @@ impl Broadcast {
         self.state.subscribe()
     }
 
-    /// The multivariant playlist for screens of up to `max_height` lines, once there is something
-    /// to play.
-    pub fn multivariant(&self, max_height: Option<u32>) -> Option<String> {
-        self.lock().live.multivariant(max_height)
+    /// The multivariant playlist for whom at most `max_lines` are meant, once there is something to
+    /// play.
+    pub fn multivariant(&self, max_lines: Option<u32>) -> Option<String> {
+        self.lock().live.multivariant(max_lines)
     }
 
-    /// A live media playlist.
-    pub fn playlist(
-        &self,
-        rendition: RenditionId,
-        at: Option<PlaylistPosition>,
-        skip: Skip,
-    ) -> PlaylistAnswer {
-        self.lock().live.playlist(rendition, at, skip)
+    /// Counts the changes of what the multivariant playlist says. Read it before that.
+    pub fn listed(&self) -> u64 {
+        self.listed.load(Ordering::Acquire)
+    }
+
+    /// A live media playlist as it is.
+    pub fn playlist(&self, rendition: RenditionId, skip: Skip) -> Option<String> {
+        self.lock().live.playlist(rendition, skip)
+    }
+
+    /// Whether a position of a live media playlist is reached.
+    pub fn reaches(&self, rendition: RenditionId, at: PlaylistPosition) -> PositionAnswer {
+        self.lock().live.reaches(rendition, at)
+    }
+
+    /// How far a rendition has come; `None` without one, or once the broadcast is over.
+    pub fn edge(&self, rendition: RenditionId) -> Option<LiveEdge> {
+        self.lock().live.edge(rendition)
     }
 
     /// An initialisation segment.
@@ -355,6 +368,7 @@ impl Broadcast {
     }
 
     fn keep_init(&self, record: InitRecord, bytes: Bytes) {
+        self.listed.fetch_add(1, Ordering::Release);
         let name = self.spool_name(record.epoch, record.rendition, spool::Kind::Init(record.n));
         self.shelf.enter_init(record.clone());
         let this = self.this.clone();
@@ -370,6 +384,7 @@ impl Broadcast {
     }
 
     fn keep_segment(&self, record: SegmentRecord, bytes: Vec<Bytes>) {
+        self.listed.fetch_add(1, Ordering::Release);
         let metrics = &self.surroundings.metrics;
         metrics.segments.inc();
         metrics

@@ -21,6 +21,7 @@ use weir_model::{
 use super::problem::{ApiError, JsonBody, QueryParams, VideoPath, method_not_allowed};
 use crate::{
     clock::Clock,
+    room::Rooms,
     store::{CommentRange, Comments, PostCommentError},
 };
 
@@ -37,18 +38,23 @@ const MAX_LIMIT: u32 = 200;
 #[derive(Clone)]
 pub struct CommentsState {
     comments: Arc<dyn Comments>,
+    rooms: Rooms,
     clock: Clock,
 }
 
 /// The routes of this module.
-pub fn router(comments: Arc<dyn Comments>, clock: Clock) -> Router {
+pub fn router(comments: Arc<dyn Comments>, rooms: Rooms, clock: Clock) -> Router {
     Router::new()
         .route(
             "/api/v1/videos/{id}/comments",
             get(list_comments).post(post_comment),
         )
         .method_not_allowed_fallback(method_not_allowed)
-        .with_state(CommentsState { comments, clock })
+        .with_state(CommentsState {
+            comments,
+            rooms,
+            clock,
+        })
 }
 
 /// Parameters of `GET /api/v1/videos/{id}/comments`.
@@ -131,7 +137,11 @@ pub async fn list_comments(
     )
 )]
 pub async fn post_comment(
-    State(CommentsState { comments, clock }): State<CommentsState>,
+    State(CommentsState {
+        comments,
+        rooms,
+        clock,
+    }): State<CommentsState>,
     VideoPath(video): VideoPath,
     JsonBody(PostComment { author, text }): JsonBody<PostComment>,
 ) -> Result<(StatusCode, Json<Comment>), ApiError> {
@@ -139,7 +149,18 @@ pub async fn post_comment(
         author: shown("author", &author, MAX_AUTHOR)?,
         text: shown("text", &text, MAX_TEXT)?,
     };
-    match comments.post(video, &comment, clock.now()).await {
+    // Its author may go away while it is stored; the room is told of it all the same.
+    let posting = tokio::spawn(async move {
+        let posted = comments.post(video, &comment, clock.now()).await;
+        if let Ok(comment) = &posted {
+            rooms.posted(video, comment.seq);
+        }
+        posted
+    });
+    let posted = posting.await.map_err(|_| {
+        ApiError::unavailable("the comment can't be stored at the moment; send it again")
+    })?;
+    match posted {
         Ok(comment) => Ok((StatusCode::CREATED, Json(comment))),
         Err(PostCommentError::NoSuchVideo(video)) => Err(ApiError::no_such_video(video)),
         Err(PostCommentError::Store(error)) => {

@@ -4,6 +4,7 @@ use weir_model::WallTime;
 use super::*;
 use crate::{
     http::test_client::{get, post},
+    metrics::Metrics,
     store::{MetaStore, SqliteMeta},
 };
 
@@ -15,7 +16,14 @@ async fn start() -> (Router, tempfile::TempDir) {
     meta.create_video("oabcdefghijk".parse().unwrap(), "", [1; 32], WallTime(1))
         .await
         .unwrap();
-    (router(Arc::new(meta), Clock::anchored()), dir)
+    let comments: Arc<dyn Comments> = Arc::new(meta);
+    let rooms = Rooms::new(
+        comments.clone(),
+        Arc::new(|_| None),
+        None,
+        Metrics::default(),
+    );
+    (router(comments, rooms, Clock::anchored()), dir)
 }
 
 #[tokio::test]

@@ -29,6 +29,8 @@ pub struct FramesQuery {
     /// This rendition instead of the best one for the device.
     #[param(value_type = Option<String>)]
     pub rendition: Option<RenditionId>,
+    /// Most lines, by which the edge bounds what a token is good for.
+    pub max: Option<u32>,
 }
 
 const SPAN_START: HeaderName = HeaderName::from_static("weir-span-start");
@@ -69,9 +71,16 @@ pub async fn get(
     let shelf = playable.shelf();
     let rendition = match query.rendition {
         Some(rendition) => Some(rendition),
-        None => fitting(&shelf.inits(), query.device),
+        None => {
+            let bounds = query.device.max_lines().into_iter().chain(query.max);
+            fitting(&shelf.inits(), bounds.min())
+        }
     };
     let rendition = rendition.ok_or_else(|| nothing_there(query.offset))?;
+    if query.max.is_some_and(|max| shelf.exceeds(rendition, max)) {
+        let detail = format!("rendition {rendition} has more lines than max");
+        return Err(ApiError::new(Code::AboveCeiling, detail));
+    }
     let found = shelf.locate(rendition, query.offset);
     let (span, next_s) = found.ok_or_else(|| nothing_there(query.offset))?;
 
@@ -115,16 +124,16 @@ pub async fn get(
     Ok(response)
 }
 
-/// The tallest video that the device has use for, or the lowest if all are taller; sound if
-/// there is no video.
-fn fitting(inits: &[InitRecord], device: DeviceClass) -> Option<RenditionId> {
-    let height = |init: &&InitRecord| init.resolution.map_or(0, |(_, height)| height);
+/// The tallest video of at most `max` lines, or the lowest if all are taller; sound if there is no
+/// video.
+fn fitting(inits: &[InitRecord], max: Option<u32>) -> Option<RenditionId> {
+    let lines = |init: &&InitRecord| init.lines();
     let videos = || inits.iter().filter(|init| init.kind() == TrackKind::Video);
-    let fits = |init: &&InitRecord| device.max_height().is_none_or(|max| height(init) <= max);
+    let fits = |init: &&InitRecord| max.is_none_or(|max| lines(init) <= max);
     videos()
         .filter(fits)
-        .max_by_key(height)
-        .or_else(|| videos().min_by_key(height))
+        .max_by_key(lines)
+        .or_else(|| videos().min_by_key(lines))
         .or_else(|| inits.first())
         .map(|init| init.rendition)
 }

@@ -10,7 +10,8 @@ use utoipa::{
 };
 
 use super::{
-    comments, events, frames, health, media, stats, stream_health, time, videos, whep, whip,
+    comments, edge, events, frames, health, media, room, stats, stream_health, time, videos, whep,
+    whip,
 };
 
 #[derive(OpenApi)]
@@ -30,6 +31,9 @@ use super::{
         videos::end,
         videos::rotate_key,
         stream_health::get,
+        edge::upload,
+        edge::start,
+        edge::fleet,
         whip::publish,
         whip::ask,
         whip::change,
@@ -42,6 +46,8 @@ use super::{
         time::get,
         comments::list_comments,
         comments::post_comment,
+        room::join,
+        room::react,
         events::process_events,
         stats::get_stats,
         health::alive,

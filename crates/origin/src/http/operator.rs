@@ -11,7 +11,9 @@ use axum::{
 use weir_model::Code;
 
 use super::{
-    App, health, openapi,
+    App,
+    edge::{self, Edge},
+    health, openapi,
     problem::{self, ApiError},
     stream_health, videos,
 };
@@ -28,6 +30,7 @@ pub fn router(app: App) -> Router {
         .route("/api/v1/videos/{id}/health", get(stream_health::get))
         .route("/api/v1/videos/{id}/end", post(videos::end))
         .route("/api/v1/videos/{id}/key", post(videos::rotate_key))
+        .merge(edge::operator_router(Edge::of(&app)))
         .route_layer(from_fn_with_state(app.clone(), authorize))
         .route("/api/v1/openapi.json", get(openapi::get))
         .route("/metrics", get(health::metrics))

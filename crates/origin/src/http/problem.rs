@@ -135,6 +135,18 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
 /// # Errors
 /// 415 for another media type, 413 for a longer body, 400 for one that breaks off.
 pub async fn read_body(request: Request, accepted: &[&str]) -> Result<Bytes, ApiError> {
+    read_body_up_to(request, accepted, MAX_BODY).await
+}
+
+/// The same up to `max` bytes.
+///
+/// # Errors
+/// As [`read_body`].
+pub async fn read_body_up_to(
+    request: Request,
+    accepted: &[&str],
+    max: usize,
+) -> Result<Bytes, ApiError> {
     let media_type = request
         .headers()
         .get(header::CONTENT_TYPE)
@@ -148,11 +160,11 @@ pub async fn read_body(request: Request, accepted: &[&str]) -> Result<Bytes, Api
         let detail = format!("send the body with Content-Type: {}", accepted.join(" or "));
         return Err(ApiError::new(Code::UnsupportedMediaType, detail));
     }
-    match Limited::new(request.into_body(), MAX_BODY).collect().await {
+    match Limited::new(request.into_body(), max).collect().await {
         Ok(body) => Ok(body.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => Err(ApiError::new(
             Code::TooLarge,
-            format!("the body exceeds {MAX_BODY} bytes; send less at a time"),
+            format!("the body exceeds {max} bytes; send less at a time"),
         )),
         Err(error) => Err(ApiError::new(
             Code::InvalidBody,

@@ -40,6 +40,7 @@ pub enum BindError {
 #[derive(Debug)]
 pub struct Listeners {
     pub(super) viewer: (TcpListener, SocketAddr),
+    pub(super) viewer_https: Option<(TcpListener, SocketAddr, Arc<ServerConfig>)>,
     pub(super) operator: (TcpListener, SocketAddr),
     pub(super) rtmp: (TcpListener, SocketAddr),
     pub(super) rtmps: Option<(TcpListener, SocketAddr, Arc<ServerConfig>)>,
@@ -50,15 +51,12 @@ pub struct Listeners {
 impl Listeners {
     /// Opens all sockets or none.
     pub async fn bind(config: &Config) -> Result<Self, BindError> {
-        let rtmps = match &config.rtmps {
-            Some((address, tls)) => {
-                let (listener, address) = bind("RTMPS", "--rtmps", *address).await?;
-                Some((listener, address, tls.clone()))
-            }
-            None => None,
-        };
+        let rtmps = bind_tls("RTMPS", "--rtmps", config.rtmps.as_ref()).await?;
+        let viewer_https =
+            bind_tls("the viewer plane", "--https", config.viewer_https.as_ref()).await?;
         Ok(Self {
             viewer: bind("the viewer plane", "--listen", config.viewer).await?,
+            viewer_https,
             operator: bind("the operator plane", "--operator", config.operator).await?,
             rtmp: bind("RTMP", "--rtmp", config.rtmp).await?,
             rtmps,
@@ -73,6 +71,11 @@ impl Listeners {
     /// Where points of presence connect.
     pub fn viewer_address(&self) -> SocketAddr {
         self.viewer.1
+    }
+
+    /// The same over TLS.
+    pub fn viewer_https_address(&self) -> Option<SocketAddr> {
+        self.viewer_https.as_ref().map(|(_, address, _)| *address)
     }
 
     /// Where media of WebRTC comes and goes.
@@ -104,6 +107,18 @@ pub struct PushUrls {
     pub rtmps: Option<String>,
     /// `srt://host:port`; the stream key goes into the stream id.
     pub srt: String,
+}
+
+async fn bind_tls(
+    what: &'static str,
+    option: &'static str,
+    asked: Option<&(SocketAddr, Arc<ServerConfig>)>,
+) -> Result<Option<(TcpListener, SocketAddr, Arc<ServerConfig>)>, BindError> {
+    let Some((address, tls)) = asked else {
+        return Ok(None);
+    };
+    let (listener, address) = bind(what, option, *address).await?;
+    Ok(Some((listener, address, tls.clone())))
 }
 
 async fn bind(

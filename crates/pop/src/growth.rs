@@ -1,12 +1,12 @@
 //! A body that is passed on while it comes.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_util::stream;
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody, combinators::UnsyncBoxBody};
 use tokio::sync::watch;
 
-use crate::origin::FetchError;
+use crate::upstream::FetchError;
 
 /// Makes the two ends of a growing body.
 pub(crate) fn growing() -> (Grower, Grown) {
@@ -17,6 +17,7 @@ pub(crate) fn growing() -> (Grower, Grown) {
 #[derive(Debug, Default)]
 struct State {
     pieces: Vec<Bytes>,
+    len: usize,
     complete: bool,
 }
 
@@ -26,7 +27,10 @@ pub(crate) struct Grower(watch::Sender<State>);
 impl Grower {
     /// More of the body.
     pub(crate) fn push(&self, piece: Bytes) {
-        self.0.send_modify(|state| state.pieces.push(piece));
+        self.0.send_modify(|state| {
+            state.len += piece.len();
+            state.pieces.push(piece);
+        });
     }
 
     /// That was all.
@@ -39,12 +43,16 @@ impl Grower {
 #[derive(Clone, Debug)]
 pub(crate) struct Grown(watch::Receiver<State>);
 
-impl Grown {
-    /// Whether the rest will never come.
-    pub(crate) fn is_broken(&self) -> bool {
-        self.0.has_changed().is_err() && !self.0.borrow().complete
-    }
+/// A range of what has grown.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Cut {
+    /// The bytes from the first that was asked for on; none if the body ends before it.
+    pub(crate) bytes: Bytes,
+    /// Length of the whole, if it is known by now.
+    pub(crate) complete_len: Option<usize>,
+}
 
+impl Grown {
     /// All there is, and what comes.
     pub(crate) fn body(&self) -> UnsyncBoxBody<Bytes, FetchError> {
         let frames = stream::try_unfold((self.0.clone(), 0), |(mut grown, sent)| async move {
@@ -64,6 +72,28 @@ impl Grown {
         });
         StreamBody::new(frames).boxed_unsync()
     }
+
+    /// Waits for the bytes from `first` to `last`, or as far as the body goes.
+    pub(crate) async fn cut(&self, first: usize, last: usize) -> Result<Cut, FetchError> {
+        let mut grown = self.0.clone();
+        let state = grown
+            .wait_for(|state| state.complete || state.len > last)
+            .await
+            .map_err(|_| FetchError::CutShort)?;
+        let end = state.len.min(last.saturating_add(1));
+        let mut bytes = BytesMut::with_capacity(end.saturating_sub(first));
+        let mut at = 0;
+        for piece in &state.pieces {
+            let from = first.saturating_sub(at).min(piece.len());
+            let to = end.saturating_sub(at).min(piece.len());
+            bytes.extend_from_slice(piece.get(from..to).unwrap_or_default());
+            at += piece.len();
+        }
+        Ok(Cut {
+            bytes: bytes.freeze(),
+            complete_len: state.complete.then_some(state.len),
+        })
+    }
 }
 
 #[cfg(test)]
@@ -79,9 +109,7 @@ mod tests {
         let frame = first.frame().await.unwrap().unwrap();
         assert_eq!(frame.into_data().unwrap(), "ab");
         grower.push(Bytes::from_static(b"c"));
-        assert!(!grown.is_broken());
         grower.complete();
-        assert!(!grown.is_broken());
         let late = grown.body().collect().await.unwrap().to_bytes();
         assert_eq!(late, "abc");
         assert_eq!(early.await.unwrap().unwrap().to_bytes(), "abc");
@@ -92,8 +120,31 @@ mod tests {
         let (grower, grown) = growing();
         grower.push(Bytes::from_static(b"ab"));
         let reading = tokio::spawn(grown.body().collect());
+        let cut = grown.cut(0, 0).await.unwrap();
+        assert_eq!((&*cut.bytes, cut.complete_len), (&b"a"[..], None));
         drop(grower);
-        assert!(grown.is_broken());
         assert_eq!(reading.await.unwrap().unwrap_err(), FetchError::CutShort);
+        assert_eq!(grown.cut(0, 2).await, Err(FetchError::CutShort));
+    }
+
+    #[tokio::test]
+    async fn ranges_are_waited_for() {
+        let (grower, grown) = growing();
+        grower.push(Bytes::from_static(b"0123"));
+        let waiting = tokio::spawn({
+            let grown = grown.clone();
+            async move { grown.cut(2, 5).await }
+        });
+        grower.push(Bytes::from_static(b"45678"));
+        let cut = waiting.await.unwrap().unwrap();
+        assert_eq!(cut.bytes, "2345");
+        grower.complete();
+        for (first, last, expected) in [(2, 5, "2345"), (7, 20, "78"), (9, 20, ""), (4, 4, "4")] {
+            let cut = grown.cut(first, last).await.unwrap();
+            assert_eq!(
+                (&*cut.bytes, cut.complete_len),
+                (expected.as_bytes(), Some(9))
+            );
+        }
     }
 }

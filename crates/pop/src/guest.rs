@@ -1,178 +1,297 @@
-//! The edge module: instances, deadlines, memory bound.
+//! The edge module: generations of it, and the instances that threads ask.
 //!
 //! A call takes well under a microsecond, so it runs on the thread that has the request. Each
 //! thread has a slot with an instance of its own; an instance is replaced after a number of calls
 //! and after a trap, so that nothing a call left behind outlives it for long.
+//!
+//! One generation is stable. Beside it there may be a candidate, which decides for a share of the
+//! videos. A guest is pure, so whoever is asked on trial can be compared exactly: the stable
+//! generation is asked the same question, and what it says is what would have happened. It also
+//! steps in where the candidate gives no answer, so that no viewer pays for a trial.
+//!
+//! - [`module`]: compiled modules
+//! - [`instance`]: instances, their deadline and memory bound
+//! - [`line_up`]: which generation decides what
+//! - [`tally`]: what is counted of a candidate
+
+mod instance;
+mod line_up;
+mod module;
+mod tally;
 
 use std::{
-    fmt::Write,
     sync::{
-        Mutex, MutexGuard, PoisonError, TryLockError,
-        atomic::{AtomicUsize, Ordering},
+        Arc, Mutex, MutexGuard, PoisonError, TryLockError,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     thread,
-    time::Duration,
+    time::Instant,
 };
 
-use sha2::{Digest, Sha256};
-use thiserror::Error;
-use tracing::info;
-use wasmtime::{
-    Engine, Instance, InstanceAllocationStrategy, InstancePre, Linker, Memory, Module,
-    PoolingAllocationConfig, Store, StoreLimits, StoreLimitsBuilder, TypedFunc,
+use http::StatusCode;
+use tokio::sync::Notify;
+use tracing::warn;
+use weir_edge_abi::{BodyCheck, Plan, Request, Verdict};
+
+pub use self::module::InvalidModule;
+pub(crate) use self::{
+    instance::{CallError, Guest},
+    line_up::{Generation, Share},
+    module::{ConfigMessage, Module},
+    tally::Tally,
 };
-use weir_edge_abi::{
-    ABI_VERSION, BodyCheck, Config, DecodeError, MIN_BUFFER, Overflow, Plan, Request, Verdict,
+use self::{
+    instance::{Question, Seat},
+    line_up::{LineUp, Trial},
+    tally::{Compared, Times},
 };
 
-/// Calls after which an instance is replaced.
-const CALLS_PER_INSTANCE: u32 = 1000;
-/// Most bytes of memory that an instance may have.
-const MEMORY_BYTES: usize = 4 << 20;
-/// How often the epoch moves on.
-const TICK: Duration = Duration::from_millis(10);
-/// Ticks that a call may take: so many that a busy machine cannot cut an honest call short.
-const TICKS_PER_CALL: u64 = 20;
-
-/// Why a file is not an edge module.
-#[derive(Debug, Error)]
-pub enum InvalidModule {
-    /// It is not WebAssembly, or lacks an export, or does not start.
-    #[error("the module does not compile or start")]
-    Module(#[source] wasmtime::Error),
-    /// It imports something; a guest has nothing but its memory.
-    #[error("the module imports {0}")]
-    Imports(String),
-    /// It speaks another version of the codec.
-    #[error("the module has ABI version {found}, this host has {ABI_VERSION}")]
-    Version {
-        /// What the module says.
-        found: u32,
-    },
-    /// Its buffer is too small or lies outside its memory.
-    #[error("the module's buffer of {capacity} bytes at {address} is too small or out of bounds")]
-    Buffer {
-        /// Where it says its buffer is.
-        address: u32,
-        /// How long it says it is.
-        capacity: u32,
-    },
-    /// It refuses the configuration.
-    #[error("the module refuses its configuration")]
-    Refused,
-}
-
-/// Why a call gave no answer.
-#[derive(Debug, Error)]
-pub(crate) enum CallError {
-    /// The message does not fit the buffer.
-    #[error(transparent)]
-    Overflow(#[from] Overflow),
-    /// The guest trapped or ran into its deadline.
-    #[error("the guest trapped: {0:#}")]
-    Trap(wasmtime::Error),
-    /// No instance could be started.
-    #[error("no guest could be started: {0}")]
-    Start(#[from] InvalidModule),
-    /// The guest's answer is not one.
-    #[error("the guest's answer is malformed: {0}")]
-    Answer(#[from] DecodeError),
-    /// The guest says that its answer is longer than its buffer.
-    #[error("the guest's answer of {0} bytes is longer than its buffer")]
-    Length(u32),
-}
-
-/// Instances of one edge module.
+/// All generations of the edge module that are in use.
 pub(crate) struct Guests {
-    module: InstancePre<StoreLimits>,
-    config: Config,
-    slots: Box<[Mutex<Option<Guest>>]>,
+    slots: Box<[Mutex<Slot>]>,
+    line_up: Mutex<Arc<LineUp>>,
+    /// How often `line_up` has changed: a slot that is behind takes the new one up.
+    changes: AtomicU64,
+    alarm: Notify,
+}
+
+/// Who made a plan.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Author<'g> {
+    /// What the keys of its cache entries begin with. Targets begin with a slash, this with
+    /// anything else or nothing, so that no entry is in two namespaces.
+    pub(crate) namespace: &'g str,
+    /// To be handed back with the body that the plan asks for, and with the answer's status.
+    pub(crate) mark: Mark,
+}
+
+/// Which generation made a plan.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Mark {
+    generation: u64,
+    /// Whether it is on trial and the plan its own: the stable generation would do something else.
+    liable: bool,
+}
+
+/// What one thread works with.
+struct Slot {
+    line_up: Arc<LineUp>,
+    stable: Seat,
+    candidate: Seat,
+    tally: Tally,
 }
 
 impl Guests {
-    /// Compiles the module and starts a first instance of it, so that a module that cannot work is
-    /// found now.
-    pub(crate) fn load(bytes: &[u8], config: Config) -> Result<Self, InvalidModule> {
-        let slot_count = 2 * thread::available_parallelism().map_or(2, usize::from);
-        let engine = engine(slot_count).map_err(InvalidModule::Module)?;
-        let module = Module::new(&engine, bytes).map_err(InvalidModule::Module)?;
-        if let Some(import) = module.imports().next() {
-            return Err(InvalidModule::Imports(format!(
-                "{}.{}",
-                import.module(),
-                import.name()
-            )));
+    /// With `stable` alone.
+    pub(crate) fn new(stable: Generation) -> Self {
+        let line_up = Arc::new(LineUp::new(stable));
+        let slots = (0..slot_count()).map(|_| Mutex::new(Slot::new(line_up.clone())));
+        Self {
+            slots: slots.collect(),
+            changes: AtomicU64::new(line_up.change),
+            line_up: Mutex::new(line_up),
+            alarm: Notify::new(),
         }
-        let module = Linker::new(&engine)
-            .instantiate_pre(&module)
-            .map_err(InvalidModule::Module)?;
-        start_clock(&engine);
-
-        let first = Guest::start(&module, &config)?;
-        let slots: Box<[_]> = (0..slot_count).map(|_| Mutex::new(None)).collect();
-        if let Some(slot) = slots.first() {
-            *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(first);
-        }
-        info!(sha256 = %sha256_hex(bytes), bytes = bytes.len(), "edge module loaded");
-        Ok(Self {
-            module,
-            config,
-            slots,
-        })
     }
 
-    /// Asks the guest what to do with `request` and hands the plan to `then`, which is to be quick:
-    /// the instance is held meanwhile.
+    /// Compiles a module of which every slot can have an instance.
+    pub(crate) fn compile(bytes: &[u8], config: ConfigMessage) -> Result<Module, InvalidModule> {
+        Module::compile(bytes, config, slot_count())
+    }
+
+    /// Asks what to do with `request` and hands the plan to `then`, which is to be quick: the
+    /// instance is held meanwhile.
     pub(crate) fn decide<T>(
         &self,
         request: &Request<'_>,
-        then: impl FnOnce(Plan<'_>) -> T,
+        then: impl FnOnce(Plan<'_>, Author<'_>) -> T,
     ) -> Result<T, CallError> {
-        self.call(
-            |buffer| request.encode(buffer),
-            |guest| &guest.decide,
-            |answer| Ok(then(Plan::decode(answer)?)),
+        self.ask(
+            request,
+            |trial| trial.decides(request.path),
+            |mut plan: Plan<'_>, stable: Option<Plan<'_>>, author| {
+                if let Some(stable) = stable {
+                    // What is remembered outlives the trial and is handed to all.
+                    plan.remember = stable.remember;
+                }
+                then(plan, author)
+            },
         )
     }
 
-    /// Asks the guest whether a body may be sent on.
+    /// Asks the generation that made a plan whether the body that came with the request may be
+    /// sent on.
     pub(crate) fn check_body<T>(
         &self,
+        mark: Mark,
         check: &BodyCheck<'_>,
         then: impl FnOnce(Verdict<'_>) -> T,
     ) -> Result<T, CallError> {
-        self.call(
-            |buffer| check.encode(buffer),
-            |guest| &guest.body,
-            |answer| Ok(then(Verdict::decode(answer)?)),
+        self.ask(
+            check,
+            |trial| trial.generation.number == mark.generation,
+            |verdict, _, _| then(verdict),
         )
     }
 
-    fn call<T>(
+    /// Counts the answer that a viewer got under a plan, be it the edge's or the origin's.
+    pub(crate) fn answered(&self, mark: Mark, status: StatusCode) {
+        if !mark.liable || !(status.is_client_error() || status.is_server_error()) {
+            return;
+        }
+        let mut slot = self.slot();
+        if slot.line_up.is_on_trial(mark.generation) {
+            slot.tally.errors += 1;
+        }
+    }
+
+    /// Lets a candidate, in the place of any other, decide for a share of the videos.
+    pub(crate) fn try_out(&self, generation: Generation, share: Share) {
+        let generation = Arc::new(generation);
+        self.change(|now| (now.stable.clone(), Some(Trial { generation, share })));
+    }
+
+    /// Changes the candidate's share.
+    pub(crate) fn give(&self, share: Share) {
+        let has = |line_up: &LineUp| line_up.trial.as_ref().map(|trial| trial.share);
+        if has(&self.line_up()) == Some(share) {
+            return;
+        }
+        self.change(|now| {
+            let trial = now.trial.clone();
+            (
+                now.stable.clone(),
+                trial.map(|trial| Trial { share, ..trial }),
+            )
+        });
+    }
+
+    /// Makes the candidate the stable generation. The one before is gone when this returns, as
+    /// soon as its calls under way are.
+    pub(crate) fn adopt(&self) {
+        self.change(|now| {
+            let winner = now.trial.as_ref().map(|trial| &trial.generation);
+            (winner.unwrap_or(&now.stable).clone(), None)
+        });
+    }
+
+    /// Goes on with the stable generation alone.
+    pub(crate) fn dismiss(&self) {
+        self.change(|now| (now.stable.clone(), None));
+    }
+
+    /// What was counted of the candidate since this was last asked.
+    pub(crate) fn take_tally(&self) -> Tally {
+        let mut sum = Tally::default();
+        for slot in &self.slots {
+            let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+            sum += std::mem::take(&mut slot.tally);
+        }
+        sum
+    }
+
+    /// Waits for a failure of the candidate.
+    pub(crate) async fn alarm(&self) {
+        self.alarm.notified().await;
+    }
+
+    fn change(&self, next: impl FnOnce(&LineUp) -> (Arc<Generation>, Option<Trial>)) {
+        let line_up = {
+            let mut line_up = self.line_up();
+            let (stable, trial) = next(&line_up);
+            *line_up = Arc::new(LineUp {
+                change: line_up.change + 1,
+                stable,
+                trial,
+            });
+            self.changes.store(line_up.change, Ordering::Release);
+            line_up.clone()
+        };
+        // Threads that have nothing to do must not keep what is over.
+        for slot in &self.slots {
+            let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+            slot.take_up(&line_up);
+        }
+    }
+
+    fn ask<Q: Question, T>(
         &self,
-        encode: impl FnOnce(&mut [u8]) -> Result<usize, Overflow>,
-        export: impl FnOnce(&Guest) -> &TypedFunc<u32, u32>,
-        read: impl FnOnce(&[u8]) -> Result<T, CallError>,
+        question: &Q,
+        is_tried: impl FnOnce(&Trial) -> bool,
+        then: impl for<'g> FnOnce(Q::Answer<'g>, Option<Q::Answer<'g>>, Author<'g>) -> T,
     ) -> Result<T, CallError> {
         let mut slot = self.slot();
-        let guest = match slot.take() {
-            Some(guest) if guest.calls < CALLS_PER_INSTANCE => guest,
-            used_up => {
-                drop(used_up);
-                Guest::start(&self.module, &self.config)?
-            }
+        let Slot {
+            line_up,
+            stable: seat,
+            candidate,
+            tally,
+        } = &mut *slot;
+        let stable = &line_up.stable;
+        let Some(trial) = line_up.trial.as_ref().filter(|trial| is_tried(trial)) else {
+            let answer = seat.ask(&stable.module, question);
+            let result = answer.map(|answer| then(answer, None, stable.author(false)));
+            seat.clear_after(&result);
+            return result;
         };
-        // On any error but an overflow the instance is dropped here instead of being put back.
-        let guest = slot.insert(guest);
-        let result = guest.call(encode, export, read);
-        if matches!(&result, Err(error) if !matches!(error, CallError::Overflow(_))) {
-            *slot = None;
+
+        let (result, tried_failed, control_failed) = {
+            // One that is seldom asked is cold, and would look slow beside one that is not.
+            let timing = tally.is_timing()
+                && candidate.warm(&trial.generation.module, question)
+                && seat.warm(&stable.module, question);
+            let began = Instant::now();
+            let tried = candidate.ask(&trial.generation.module, question);
+            let took = began.elapsed();
+            let control = seat.ask(&stable.module, question);
+            let control_took = began.elapsed() - took;
+            let (tried_failed, control_failed) = (has_failed(&tried), has_failed(&control));
+            let refuses = |answer: &Result<_, _>| matches!(answer, Ok(a) if Q::refuses(a));
+            tally.count(Compared {
+                failed: tried_failed && !control_failed,
+                refused: refuses(&tried) && !refuses(&control),
+                times: timing.then_some(Times { took, control_took }),
+            });
+            let result = match (tried, control) {
+                (Ok(answer), Ok(control)) => {
+                    let differs = !Q::agree(&answer, &control);
+                    let author = trial.generation.author(differs);
+                    Ok(then(answer, Some(control), author))
+                }
+                (Ok(answer), Err(_)) => Ok(then(answer, None, trial.generation.author(true))),
+                (Err(error), control) => {
+                    if tried_failed {
+                        warn!(%error, "the edge module on trial failed");
+                        self.alarm.notify_one();
+                    }
+                    control.map(|answer| then(answer, None, stable.author(false)))
+                }
+            };
+            (result, tried_failed, control_failed)
+        };
+        if tried_failed {
+            candidate.clear();
+        }
+        if control_failed {
+            seat.clear();
         }
         result
     }
 
-    /// This thread's slot, or else any free one.
-    fn slot(&self) -> MutexGuard<'_, Option<Guest>> {
+    /// This thread's slot, or else any free one, with the current line-up.
+    fn slot(&self) -> MutexGuard<'_, Slot> {
+        let mut slot = self.any_slot();
+        if slot.line_up.change != self.changes.load(Ordering::Acquire) {
+            slot.take_up(&self.line_up());
+        }
+        slot
+    }
+
+    fn line_up(&self) -> MutexGuard<'_, Arc<LineUp>> {
+        self.line_up.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn any_slot(&self) -> MutexGuard<'_, Slot> {
         static THREADS: AtomicUsize = AtomicUsize::new(0);
         thread_local! {
             static THREAD: usize = THREADS.fetch_add(1, Ordering::Relaxed);
@@ -192,154 +311,68 @@ impl Guests {
     }
 }
 
-/// One instance.
-struct Guest {
-    store: Store<StoreLimits>,
-    memory: Memory,
-    decide: TypedFunc<u32, u32>,
-    body: TypedFunc<u32, u32>,
-    buffer: std::ops::Range<usize>,
-    calls: u32,
-}
-
-impl Guest {
-    fn start(module: &InstancePre<StoreLimits>, config: &Config) -> Result<Self, InvalidModule> {
-        let limits = StoreLimitsBuilder::new()
-            .memory_size(MEMORY_BYTES)
-            .instances(1)
-            .build();
-        let mut store = Store::new(module.module().engine(), limits);
-        store.limiter(|limits| limits);
-        store.set_epoch_deadline(TICKS_PER_CALL);
-        let instance = module
-            .instantiate(&mut store)
-            .map_err(InvalidModule::Module)?;
-
-        let found = ask(&instance, &mut store, "edge_abi")?;
-        if found != ABI_VERSION {
-            return Err(InvalidModule::Version { found });
+impl Slot {
+    fn new(line_up: Arc<LineUp>) -> Self {
+        Self {
+            line_up,
+            stable: Seat::default(),
+            candidate: Seat::default(),
+            tally: Tally::default(),
         }
-        let address = ask(&instance, &mut store, "edge_buf")?;
-        let capacity = ask(&instance, &mut store, "edge_cap")?;
-        let memory = instance
-            .get_memory(&mut store, "memory")
-            .ok_or(InvalidModule::Buffer { address, capacity })?;
-        let buffer = address as usize..address as usize + capacity as usize;
-        if (capacity as usize) < MIN_BUFFER || buffer.end > memory.data_size(&store) {
-            return Err(InvalidModule::Buffer { address, capacity });
-        }
+    }
 
-        let init = export(&instance, &mut store, "edge_init")?;
-        let decide = export(&instance, &mut store, "edge_decide")?;
-        let body = export(&instance, &mut store, "edge_body")?;
-        let mut guest = Self {
-            store,
-            memory,
-            decide,
-            body,
-            buffer,
-            calls: 0,
-        };
-        let len = config
-            .encode(guest.buffer())
-            .map_err(|Overflow| InvalidModule::Refused)?;
-        match init
-            .call(&mut guest.store, len as u32)
-            .map_err(InvalidModule::Module)?
+    /// Goes on with a newer line-up. Instances of generations that are in it stay.
+    fn take_up(&mut self, newer: &Arc<LineUp>) {
+        if self.line_up.change >= newer.change {
+            return;
+        }
+        let older = std::mem::replace(&mut self.line_up, newer.clone());
+        let was_on_trial = |generation: &Arc<Generation>| older.is_on_trial(generation.number);
+        if was_on_trial(&newer.stable) {
+            self.stable = std::mem::take(&mut self.candidate);
+        } else if older.stable.number != newer.stable.number {
+            self.stable.clear();
+        }
+        if !newer
+            .trial
+            .as_ref()
+            .is_some_and(|trial| was_on_trial(&trial.generation))
         {
-            0 => Ok(guest),
-            _ => Err(InvalidModule::Refused),
+            self.candidate.clear();
+            self.tally = Tally::default();
         }
     }
-
-    fn call<T>(
-        &mut self,
-        encode: impl FnOnce(&mut [u8]) -> Result<usize, Overflow>,
-        export: impl FnOnce(&Self) -> &TypedFunc<u32, u32>,
-        read: impl FnOnce(&[u8]) -> Result<T, CallError>,
-    ) -> Result<T, CallError> {
-        self.calls += 1;
-        let len = encode(self.buffer())?;
-        self.store.set_epoch_deadline(TICKS_PER_CALL);
-        let export = export(self).clone();
-        let len = export
-            .call(&mut self.store, len as u32)
-            .map_err(CallError::Trap)?;
-        let answer = self
-            .buffer()
-            .get(..len as usize)
-            .ok_or(CallError::Length(len))?;
-        read(answer)
-    }
-
-    fn buffer(&mut self) -> &mut [u8] {
-        // A memory never shrinks, and the range was inside it at the start.
-        self.memory
-            .data_mut(&mut self.store)
-            .get_mut(self.buffer.clone())
-            .unwrap_or_default()
-    }
 }
 
-fn ask(
-    instance: &Instance,
-    store: &mut Store<StoreLimits>,
-    name: &str,
-) -> Result<u32, InvalidModule> {
-    let export = instance.get_typed_func::<(), u32>(&mut *store, name);
-    export
-        .and_then(|export| export.call(store, ()))
-        .map_err(InvalidModule::Module)
-}
-
-fn export(
-    instance: &Instance,
-    store: &mut Store<StoreLimits>,
-    name: &str,
-) -> Result<TypedFunc<u32, u32>, InvalidModule> {
-    instance
-        .get_typed_func(store, name)
-        .map_err(InvalidModule::Module)
-}
-
-fn engine(slots: usize) -> wasmtime::Result<Engine> {
-    // A replaced instance is gone before the next one starts, so one per slot and one that is
-    // tried at loading are enough.
-    let instances = u32::try_from(slots + 1).unwrap_or(u32::MAX);
-    let mut pool = PoolingAllocationConfig::default();
-    pool.total_core_instances(instances)
-        .total_memories(instances)
-        .total_tables(instances)
-        .max_memory_size(MEMORY_BYTES)
-        .linear_memory_keep_resident(256 << 10);
-    let mut config = wasmtime::Config::new();
-    config
-        .epoch_interruption(true)
-        .memory_reservation(MEMORY_BYTES as u64)
-        .memory_guard_size(64 << 10)
-        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
-    Engine::new(&config)
-}
-
-/// Moves the engine's epoch on, from a thread of its own: guests that loop may hold every other.
-/// The thread ends with the engine.
-fn start_clock(engine: &Engine) {
-    let engine = engine.weak();
-    thread::spawn(move || {
-        while let Some(engine) = engine.upgrade() {
-            engine.increment_epoch();
-            drop(engine);
-            thread::sleep(TICK);
+impl Generation {
+    fn author(&self, liable: bool) -> Author<'_> {
+        Author {
+            namespace: &self.namespace,
+            mark: Mark {
+                generation: self.number,
+                liable,
+            },
         }
-    });
+    }
 }
 
-fn sha256_hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes)
-        .iter()
-        .fold(String::new(), |mut hex, byte| {
-            // Writing to a string cannot fail.
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        })
+impl Seat {
+    fn clear_after<T>(&mut self, result: &Result<T, CallError>) {
+        if has_failed(result) {
+            self.clear();
+        }
+    }
 }
+
+fn has_failed<T>(result: &Result<T, CallError>) -> bool {
+    matches!(result, Err(error) if error.is_failure())
+}
+
+/// Twice the threads that can run: one that is held up gives its place to another.
+fn slot_count() -> usize {
+    2 * thread::available_parallelism().map_or(2, usize::from)
+}
+
+#[cfg(test)]
+#[path = "guest_tests.rs"]
+mod tests;

@@ -1,329 +1,307 @@
 //! One request, from its head to its answer.
+//!
+//! The edge module is asked once, and on the spot the memory. So a hit is answered before anything
+//! is waited for, and costs no task and no future of its own. What has to be waited for goes on in:
+//!
+//! - `fetch`: what is cached, or will be
+//! - `forward`: what goes to the origin each time
+
+mod fetch;
+mod forward;
 
 use std::{
-    sync::Arc,
+    future::{Future, ready},
+    net::IpAddr,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use bytes::{Bytes, BytesMut};
-use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode,
-    header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, USER_AGENT},
-    request::Parts,
-};
-use http_body_util::BodyExt;
-use hyper::body::Incoming;
-use tokio::time::timeout;
-use tracing::{error, warn};
-use weir_edge_abi::{self as abi, Action, BodyCheck, Class, MAX_HEADER, MAX_QUERY, Plan, Verdict};
-use weir_model::{WallTime, problem::Code};
+use bytes::Bytes;
+use futures_util::future::Either;
+use http::{Request, request::Parts};
+use http_body::Body;
+use tracing::error;
+use weir_edge_abi::{Action, Class, Join, MAX_QUERY, Plan, Serve};
+use weir_model::{VideoId, WallTime, edge::Hops, problem::Code};
 
 use crate::{
-    cache::{Cache, Stored, StoredBody},
-    flights::{Boarding, Flights, Landing},
-    growth::{Grower, growing},
-    guest::{CallError, Guests},
-    metrics::{Metrics, Outcome},
-    order::{Errand, Order},
-    origin::{Answer, FetchError, Fetched, Origin},
-    respond::{self, ViewerResponse, problem},
+    cache::{Disk, Hit, Memory, Templates},
+    doors::Peer,
+    facts::Facts,
+    flights::Flights,
+    guest::{Author, CallError, Guests, Mark},
+    metrics::{Bound, Metrics, Outcome},
+    order::{Errand, Order, cache_key},
+    respond::{self, Asked, ViewerResponse, cache_status::CacheStatus, problem},
+    room::Rooms,
+    shelf::LiveEdges,
+    timing::Timing,
+    trace,
+    upstream::{FetchError, LoopDetected, Sender, Upstream},
 };
-
-/// How long a stale answer stands in before the origin is asked again.
-const STAND_IN: Duration = Duration::from_secs(1);
 
 /// All that requests share.
 pub(crate) struct Handler {
-    pub(crate) guests: Guests,
-    pub(crate) cache: Cache,
+    pub(crate) guests: Arc<Guests>,
+    pub(crate) facts: Arc<Facts>,
+    pub(crate) memory: Memory,
+    pub(crate) disk: Option<Disk>,
+    pub(crate) templates: Arc<Templates>,
     pub(crate) flights: Arc<Flights>,
-    pub(crate) origin: Origin,
+    pub(crate) live_edges: Mutex<LiveEdges>,
+    pub(crate) upstream: Upstream,
+    pub(crate) rooms: Rooms,
     pub(crate) metrics: Metrics,
     pub(crate) body_timeout: Duration,
 }
 
-/// What a plan comes to once the cache was asked.
+/// What was decided about a request.
+struct Decided {
+    class: Class,
+    mark: Option<Mark>,
+    by_pop: bool,
+    timing: Timing,
+    step: Step,
+}
+
+/// What a plan comes to once the memory was asked.
 enum Step {
-    Done(ViewerResponse),
-    Found(Arc<Stored>),
+    Done(Outcome, ViewerResponse),
+    Found(Hit),
     Fetch(Order),
     Send(Errand),
+    Join { video: VideoId, after: Option<u64> },
+}
+
+/// What is counted of an answer.
+#[derive(Clone, Copy)]
+struct Account {
+    class: Class,
+    mark: Option<Mark>,
+    timing: Timing,
 }
 
 impl Handler {
     /// Answers `request` and counts it.
-    pub(crate) async fn answer(self: Arc<Self>, request: Request<Incoming>) -> ViewerResponse {
-        let (parts, body) = request.into_parts();
-        let (class, outcome, response) = match self.decide(&parts) {
-            Err(error) => (Class::Web, Outcome::Error, self.guest_failed(&error)),
-            Ok((class, outcome, Step::Done(response))) => (class, outcome, response),
-            Ok((class, outcome, Step::Found(stored))) => {
-                let response = respond::stored(&stored, &parts.method, &parts.headers, outcome);
-                (class, outcome, response)
-            }
-            Ok((class, _, Step::Fetch(order))) => {
-                let (outcome, landing) = self.fetch(&order).await;
-                let (outcome, response) = match landing {
-                    Ok(stored) => {
-                        // What stands in for the origin's answer came from the cache.
-                        let outcome = if stored.stands_in {
-                            Outcome::Hit
-                        } else {
-                            outcome
-                        };
-                        let head = &parts.headers;
-                        (
-                            outcome,
-                            respond::stored(&stored, &parts.method, head, outcome),
-                        )
-                    }
-                    Err(error) => (Outcome::Error, fetch_failed(error, order.held)),
+    pub(crate) fn answer<B>(
+        self: Arc<Self>,
+        request: Request<B>,
+    ) -> impl Future<Output = ViewerResponse> + Send
+    where
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
+    {
+        let (mut parts, body) = request.into_parts();
+        let now = Instant::now();
+        let decided = self.decide(&parts, now);
+        let by_pop = decided.by_pop;
+        let account = Account {
+            class: decided.class,
+            mark: decided.mark,
+            timing: decided.timing,
+        };
+        let (outcome, response) = match decided.step {
+            Step::Done(outcome, response) => (outcome, response),
+            Step::Found(hit) => {
+                let asked = Asked {
+                    method: &parts.method,
+                    head: &parts.headers,
+                    by_pop,
                 };
-                (class, outcome, response)
+                let status = status_of(&hit, false, now);
+                (Outcome::Hit, respond::kept(&hit, asked, status, now))
             }
-            Ok((class, _, Step::Send(errand))) => {
-                let (outcome, response) = self.send(&errand, &parts.headers, body).await;
-                (class, outcome, response)
+            Step::Join { video, after } => {
+                let address = address(&parts);
+                (
+                    Outcome::Pass,
+                    self.rooms.join(&mut parts, video, after, address),
+                )
+            }
+            Step::Fetch(mut order) => {
+                order.trace = trace::of(&parts);
+                return Either::Right(Box::pin(async move {
+                    self.fetch(order, &parts, by_pop, account).await
+                }) as BoxedAnswer);
+            }
+            Step::Send(mut errand) => {
+                errand.trace = trace::of(&parts);
+                return Either::Right(Box::pin(async move {
+                    let (outcome, response) =
+                        self.send(&errand, account.mark, &parts.headers, body).await;
+                    self.finish(account, outcome, response)
+                }));
             }
         };
-        self.metrics.answered(class, outcome);
+        Either::Left(ready(self.finish(account, outcome, response)))
+    }
+
+    /// Counts an answer, and says where its time went.
+    fn finish(
+        &self,
+        account: Account,
+        outcome: Outcome,
+        mut response: ViewerResponse,
+    ) -> ViewerResponse {
+        self.metrics.answered(account.class, outcome);
+        if let Some(mark) = account.mark {
+            self.guests.answered(mark, response.status());
+        }
+        account.timing.tell(outcome, response.headers_mut());
         response
     }
 
-    /// Asks the guest, and on the spot the cache.
-    fn decide(&self, parts: &Parts) -> Result<(Class, Outcome, Step), CallError> {
+    /// Asks the guest, and on the spot the memory.
+    fn decide(&self, parts: &Parts, now: Instant) -> Decided {
+        let refused = |response| Decided {
+            class: Class::Web,
+            mark: None,
+            by_pop: false,
+            timing: Timing::default(),
+            step: Step::Done(Outcome::Denied, response),
+        };
         let query = parts.uri.query().unwrap_or_default();
         if query.len() > MAX_QUERY {
-            let response = problem(Code::TooLarge, "the query is longer than 4 KiB");
-            return Ok((Class::Web, Outcome::Denied, Step::Done(response)));
+            return refused(problem(Code::TooLarge, "the query is longer than 4 KiB"));
         }
-        let request = abi::Request {
-            now: now(),
-            method: abi::Method::from_name(parts.method.as_str()),
-            path: parts.uri.path(),
-            query,
-            user_agent: text(&parts.headers, &USER_AGENT),
-            content_type: text(&parts.headers, &CONTENT_TYPE),
-            mobile: parts
-                .headers
-                .get("sec-ch-ua-mobile")
-                .is_some_and(|value| value == "?1"),
-            country: None,
+        let target = parts
+            .uri
+            .path_and_query()
+            .map_or("/", |target| target.as_str());
+        let sender = self
+            .upstream
+            .sender(parts.method.as_str(), target, &parts.headers);
+        let sender = match sender {
+            Ok(sender) => sender,
+            Err(LoopDetected) => return refused(respond::loop_detected()),
         };
-        let began = Instant::now();
-        let step = self
-            .guests
-            .decide(&request, |plan| self.step(&plan, &parts.method));
-        self.count_guest_call(began, &step);
-        match step {
-            Err(CallError::Overflow(_)) => {
-                let response = problem(Code::TooLarge, "the path is longer than 2 KiB");
-                Ok((Class::Web, Outcome::Denied, Step::Done(response)))
+        let by_pop = matches!(sender, Sender::Edge { .. });
+        let known = self.facts.of(parts, &sender);
+        let request = known.request(wall_time());
+        let decided = self.guests.decide(&request, |plan, author| {
+            known.remember(&plan);
+            if let Some(cmcd) = &plan.cmcd {
+                self.metrics.players.count(cmcd);
             }
-            step => step,
-        }
-    }
-
-    fn step(&self, plan: &Plan<'_>, method: &Method) -> (Class, Outcome, Step) {
-        let (outcome, step) = match &plan.action {
-            Action::Respond(response) => (Outcome::Pass, Step::Done(respond::own(response))),
-            Action::Deny(response) => (Outcome::Denied, Step::Done(respond::own(response))),
-            Action::Serve(serve) => match self.cache.fresh(&serve.target) {
-                Some(stored) => (Outcome::Hit, Step::Found(stored)),
-                None => (Outcome::Miss, Step::Fetch(Order::new(plan.class, serve))),
-            },
-            Action::Forward(forward) => {
-                let errand = Errand::new(plan.class, method.clone(), forward);
-                (Outcome::Pass, Step::Send(errand))
-            }
-        };
-        (plan.class, outcome, step)
-    }
-
-    /// Waits for the one flight that fetches what `order` names.
-    async fn fetch(self: &Arc<Self>, order: &Order) -> (Outcome, Landing) {
-        let fly = || {
-            let (handler, order) = (self.clone(), order.clone());
-            async move { handler.fly(order).await }
-        };
-        let landed = || self.cache.fresh(&order.target);
-        let (outcome, seat) = match self.flights.board(&order.target, landed, fly) {
-            Boarding::Landed(stored) => return (Outcome::Hit, Ok(stored)),
-            Boarding::Joined(seat) => (Outcome::Collapsed, seat),
-            Boarding::Started(seat) => (Outcome::Miss, seat),
-        };
-        // A flight without a landing is one whose task panicked.
-        (outcome, seat.await.unwrap_or(Err(FetchError::Unreachable)))
-    }
-
-    /// Fetches and stores what `order` names.
-    async fn fly(self: Arc<Self>, order: Order) -> Landing {
-        let result = self.origin.fetch(&order, &self.metrics).await;
-        let failed = !matches!(&result, Ok(answer) if !answer.status.is_server_error());
-        if failed && let Some(stored) = self.cache.stand_in(&order.target, STAND_IN) {
-            return Ok(stored);
-        }
-        let Answer { status, head, body } = result?;
-        let (body, growth) = match body {
-            Fetched::Whole(body) => (StoredBody::Whole(body), None),
-            Fetched::Growing(body) => {
-                let (grower, grown) = growing();
-                (StoredBody::Growing(grown), Some((body, grower)))
-            }
-        };
-        let stored = Arc::new(store(&order, status, head, body));
-        self.keep(&order, stored.clone());
-        if let Some((body, grower)) = growth {
-            tokio::spawn(self.grow(order, stored.clone(), body, grower));
-        }
-        Ok(stored)
-    }
-
-    /// Puts the whole in the place of what has grown. A body that is cut short breaks what was
-    /// stored of it.
-    async fn grow(
-        self: Arc<Self>,
-        order: Order,
-        stored: Arc<Stored>,
-        body: Incoming,
-        grower: Grower,
-    ) {
-        match self.origin.pass_on(body, &grower).await {
-            Ok(whole) => {
-                self.keep(&order, Arc::new(stored.completed(whole)));
-                grower.complete();
-            }
-            Err(error) => warn!(target = &*order.target, %error, "segment did not grow to its end"),
-        }
-    }
-
-    fn keep(&self, order: &Order, stored: Arc<Stored>) {
-        self.cache.insert(order.target.clone(), stored);
-        self.metrics
-            .cache_bytes
-            .set(i64::try_from(self.cache.bytes()).unwrap_or(i64::MAX));
-    }
-
-    /// Has the guest check a viewer's body and sends it on.
-    async fn send(
-        &self,
-        errand: &Errand,
-        head: &HeaderMap,
-        body: Incoming,
-    ) -> (Outcome, ViewerResponse) {
-        let body = match self.read_body(errand, head, body).await {
-            Ok(body) => body,
-            Err(refusal) => return (Outcome::Denied, refusal),
-        };
-        let began = Instant::now();
-        let check = BodyCheck {
-            kind: errand.body,
-            body: &body,
-        };
-        let verdict = self.guests.check_body(&check, |verdict| match verdict {
-            Verdict::Accept => None,
-            Verdict::Refuse(response) => Some(respond::own(&response)),
+            let step = match self.over_limit(&plan, parts, now) {
+                Some(wait) => Step::Done(Outcome::Denied, respond::rate_limited(wait)),
+                None => self.step(&plan, &author, parts, &sender, now),
+            };
+            (plan.class, author.mark, step)
         });
-        self.count_guest_call(began, &verdict);
-        match verdict {
-            Err(error) => return (Outcome::Error, self.guest_failed(&error)),
-            Ok(Some(refusal)) => return (Outcome::Denied, refusal),
-            Ok(None) => {}
-        }
-        match self.origin.send(errand, head, body, &self.metrics).await {
-            Ok(Answer {
-                status,
-                mut head,
-                body,
-            }) => {
-                head.extend(errand.fields.clone());
-                head.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-                (Outcome::Pass, respond::passed(status, head, body))
+        let timing = Timing {
+            edge: now.elapsed(),
+            origin: None,
+        };
+        self.metrics.guest_called(timing.edge);
+        match decided {
+            Ok((class, mark, step)) => Decided {
+                class,
+                mark: Some(mark),
+                by_pop,
+                timing,
+                step,
+            },
+            Err(CallError::Overflow(_)) => {
+                refused(problem(Code::TooLarge, "the path is longer than 2 KiB"))
             }
-            Err(error) => (Outcome::Error, fetch_failed(error, false)),
+            Err(error) => Decided {
+                class: Class::Web,
+                mark: None,
+                by_pop,
+                timing,
+                step: Step::Done(Outcome::Error, self.guest_failed(&error)),
+            },
         }
     }
 
-    async fn read_body(
+    fn step(
         &self,
-        errand: &Errand,
-        head: &HeaderMap,
-        body: Incoming,
-    ) -> Result<Bytes, ViewerResponse> {
-        let announced = head
-            .get(CONTENT_LENGTH)
-            .and_then(|len| len.to_str().ok()?.parse().ok());
-        if announced.is_some_and(|len: u64| len > LINGER_BYTES as u64) {
-            return Err(problem(Code::TooLarge, TOO_LONG));
-        }
-        let read = timeout(self.body_timeout, read_bounded(body, errand.max_body)).await;
-        match read.map_err(|_| problem(Code::InvalidBody, "the body took too long"))? {
-            Ok(Some(body)) => Ok(body),
-            Ok(None) => Err(problem(Code::TooLarge, TOO_LONG)),
-            Err(_) => Err(problem(Code::InvalidBody, "the body ended before its end")),
+        plan: &Plan<'_>,
+        author: &Author<'_>,
+        parts: &Parts,
+        sender: &Sender,
+        now: Instant,
+    ) -> Step {
+        let hops = || match sender {
+            Sender::Viewer => Hops::default(),
+            Sender::Edge { hops, .. } => hops.clone(),
+        };
+        match &plan.action {
+            Action::Respond(response) => Step::Done(Outcome::Pass, respond::own(response)),
+            Action::Deny(response) => Step::Done(Outcome::Denied, respond::own(response)),
+            Action::Serve(serve) => {
+                let key = cache_key(author.namespace, serve);
+                if let Some(hit) = self.memory.fresh(&key, now) {
+                    return Step::Found(hit);
+                }
+                match self.beyond(plan.class, serve, now) {
+                    Some(refusal) => Step::Done(Outcome::Denied, refusal),
+                    None => Step::Fetch(Order::new(plan.class, serve, &key, hops())),
+                }
+            }
+            Action::Forward(forward) => {
+                let method = parts.method.clone();
+                Step::Send(Errand::new(plan.class, method, forward, hops()))
+            }
+            Action::Join(Join { room, after }) => match room.parse() {
+                Ok(video) => Step::Join {
+                    video,
+                    after: *after,
+                },
+                Err(_) => Step::Done(
+                    Outcome::Error,
+                    problem(Code::Internal, "the edge named what is no room"),
+                ),
+            },
         }
     }
 
-    fn count_guest_call<T>(&self, began: Instant, result: &Result<T, CallError>) {
-        self.metrics.guest_calls.inc();
-        self.metrics
-            .guest_seconds
-            .inc_by(began.elapsed().as_secs_f64());
-        if matches!(result, Err(error) if !matches!(error, CallError::Overflow(_))) {
-            self.metrics.guest_failures.inc();
-        }
+    /// How long the client's address has to wait, if it did too much of what the plan limits. Who
+    /// comes through another point of presence was held to it there.
+    fn over_limit(&self, plan: &Plan<'_>, parts: &Parts, now: Instant) -> Option<Duration> {
+        let (limit, address) = (plan.limit?, address(parts)?);
+        let wait = self.facts.rates.take(limit, address, now).err()?;
+        self.metrics.ran_into(Bound::Rate);
+        Some(wait)
+    }
+
+    /// The refusal of a position that cannot be there for a while: made-up positions are no way to
+    /// the origin.
+    fn beyond(&self, class: Class, serve: &Serve<'_>, now: Instant) -> Option<ViewerResponse> {
+        let position = serve.position.as_ref()?;
+        let edges = self
+            .live_edges
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let beyond = edges.is_beyond(&position.stream, position.msn, now);
+        beyond.then(|| match class {
+            Class::Playlist => problem(
+                Code::PositionTooFarAhead,
+                "the position is more than two segments ahead",
+            ),
+            _ => problem(Code::MediaNotFound, "there is no such segment yet"),
+        })
     }
 
     fn guest_failed(&self, error: &CallError) -> ViewerResponse {
         error!(%error, "edge module failed");
+        self.metrics.guest_failures.inc();
         problem(Code::Unavailable, "the edge cannot decide; try again")
     }
 }
 
-const TOO_LONG: &str = "the body is longer than this call takes";
-/// Closing a connection with unread bytes resets it, and the viewer would never see the answer. So
-/// this much of a body that is too long is read and forgotten, for so long.
-const LINGER_BYTES: usize = 1 << 20;
-const LINGER: Duration = Duration::from_millis(500);
+type BoxedAnswer = Pin<Box<dyn Future<Output = ViewerResponse> + Send>>;
 
-/// A body of at most `max` bytes; `None` if it is longer.
-async fn read_bounded(mut body: Incoming, max: usize) -> Result<Option<Bytes>, hyper::Error> {
-    let mut whole = BytesMut::new();
-    while let Some(frame) = body.frame().await {
-        let Ok(data) = frame?.into_data() else {
-            continue;
-        };
-        if whole.len() + data.len() > max {
-            // Whether it ends or not makes no difference any more.
-            let _ = timeout(LINGER, forget(body)).await;
-            return Ok(None);
-        }
-        whole.extend_from_slice(&data);
+/// What the cache says of a hit.
+fn status_of(hit: &Hit, from_disk: bool, now: Instant) -> CacheStatus {
+    match hit.life.stands_in() {
+        true => CacheStatus::Stale,
+        false => CacheStatus::Hit {
+            ttl: hit.life.ttl(now),
+            from_disk,
+        },
     }
-    Ok(Some(whole.freeze()))
-}
-
-async fn forget(mut body: Incoming) {
-    let mut forgotten = 0;
-    while forgotten < LINGER_BYTES
-        && let Some(Ok(frame)) = body.frame().await
-    {
-        forgotten += frame.data_ref().map_or(0, Bytes::len);
-    }
-}
-
-fn store(order: &Order, status: StatusCode, mut head: HeaderMap, body: StoredBody) -> Stored {
-    let failed = status.is_client_error() || status.is_server_error();
-    for (name, value) in &order.fields {
-        head.insert(name, value.clone());
-    }
-    let (fresh, stale) = if failed {
-        head.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        (order.error, Duration::ZERO)
-    } else {
-        (order.fresh, order.stale)
-    };
-    Stored::new(status, head, body, fresh, stale)
 }
 
 fn fetch_failed(error: FetchError, held: bool) -> ViewerResponse {
@@ -336,6 +314,10 @@ fn fetch_failed(error: FetchError, held: bool) -> ViewerResponse {
             "the origin went away and did not come back in time",
         ),
         FetchError::Unreachable => problem(Code::OriginUnreachable, "the origin cannot be reached"),
+        FetchError::Refused => problem(
+            Code::OriginUnreachable,
+            "the origin does not take this point of presence for one of its own",
+        ),
         FetchError::TimedOut => {
             problem(Code::OriginUnreachable, "the origin did not answer in time")
         }
@@ -347,17 +329,13 @@ fn fetch_failed(error: FetchError, held: bool) -> ViewerResponse {
     }
 }
 
-/// A header value as the guest gets it: text, and not too much of it.
-fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> &'h str {
-    let value = headers
-        .get(name)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    // What `to_str` lets through is ASCII.
-    value.get(..MAX_HEADER).unwrap_or(value)
+/// Who asks, as far as the door knows.
+fn address(parts: &Parts) -> Option<IpAddr> {
+    let Peer(peer) = parts.extensions.get()?;
+    Some(peer.ip())
 }
 
-fn now() -> WallTime {
+fn wall_time() -> WallTime {
     let since_1970 = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();

@@ -1,39 +1,64 @@
 //! A plan to fetch, kept past the guest call that made it.
 
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Cow, fmt::Write, sync::Arc, time::Duration};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
-use weir_edge_abi::{Class, Fields, Forward, Serve};
+use weir_edge_abi::{Class, Encoding, Fields, Forward, Serve};
+use weir_model::{TraceParent, edge::Hops};
+
+use crate::shelf::Terms;
 
 /// An owned [`Serve`].
 #[derive(Clone, Debug)]
 pub(crate) struct Order {
     pub(crate) class: Class,
+    /// What to ask the origin for.
     pub(crate) target: Arc<str>,
+    /// What the answer is kept under.
+    pub(crate) key: Arc<str>,
+    /// What the origin is asked for as `Accept-Encoding`.
+    pub(crate) encoding: Encoding,
     /// Header fields of an answer that is no error.
     pub(crate) fields: HeaderMap,
-    pub(crate) fresh: Duration,
-    pub(crate) error: Duration,
-    pub(crate) stale: Duration,
+    pub(crate) terms: Terms,
     pub(crate) wait: Duration,
     pub(crate) held: bool,
+    /// The live stream that the answer may tell the edge of.
+    pub(crate) stream: Option<Box<str>>,
+    /// The points of presence that the request came through.
+    pub(crate) hops: Hops,
+    /// Its place in a trace.
+    pub(crate) trace: Option<TraceParent>,
 }
 
 impl Order {
-    pub(crate) fn new(class: Class, serve: &Serve<'_>) -> Self {
+    pub(crate) fn new(class: Class, serve: &Serve<'_>, key: &str, hops: Hops) -> Self {
         let mut fields = header_map(&serve.fields);
         if let Ok(cache_control) = HeaderValue::from_str(serve.cache_control) {
             fields.insert(header::CACHE_CONTROL, cache_control);
         }
+        if is_negotiated(class) {
+            fields.append(header::VARY, HeaderValue::from_static("accept-encoding"));
+        }
         Self {
             class,
             target: Arc::from(&*serve.target),
+            key: Arc::from(key),
+            encoding: serve.encoding,
             fields,
-            fresh: ms(serve.fresh_ms),
-            error: ms(serve.error_ms),
-            stale: ms(serve.stale_ms),
+            terms: Terms {
+                fresh: ms(serve.fresh_ms),
+                stale: ms(serve.stale_ms),
+                error: ms(serve.error_ms),
+            },
             wait: ms(serve.wait_ms),
             held: serve.held,
+            stream: serve
+                .position
+                .as_ref()
+                .map(|position| Box::from(&*position.stream)),
+            hops,
+            trace: None,
         }
     }
 
@@ -42,6 +67,35 @@ impl Order {
     pub(crate) fn grows(&self) -> bool {
         self.held && self.class == Class::Segment
     }
+
+    /// Whether the answer is worth a place on a disk: media that are asked for later than a moment
+    /// after they came to be, and what may stand in for an origin that is away. Parts are in their
+    /// segment, and playlists of live video are old before they are read again.
+    pub(crate) fn is_lasting(&self) -> bool {
+        let media = matches!(self.class, Class::Init | Class::Segment | Class::Span);
+        media || !self.terms.stale.is_zero()
+    }
+}
+
+/// What an answer to `serve` is kept under: the target, behind the namespace of the generation that
+/// made the plan and the encoding, which never begin with the target's slash.
+pub(crate) fn cache_key<'s>(namespace: &str, serve: &'s Serve<'_>) -> Cow<'s, str> {
+    if namespace.is_empty() && serve.encoding == Encoding::Identity {
+        return Cow::Borrowed(&serve.target);
+    }
+    let mut key = String::with_capacity(namespace.len() + serve.target.len() + 8);
+    key.push_str(namespace);
+    if serve.encoding != Encoding::Identity {
+        // Writing to a string cannot fail.
+        let _ = write!(key, "+{}", serve.encoding.as_str());
+    }
+    key.push_str(&serve.target);
+    Cow::Owned(key)
+}
+
+/// Whether the edge module chooses an encoding for answers of this class.
+fn is_negotiated(class: Class) -> bool {
+    matches!(class, Class::Playlist | Class::Multivariant | Class::Api)
 }
 
 /// An owned [`Forward`].
@@ -56,10 +110,14 @@ pub(crate) struct Errand {
     pub(crate) max_body: usize,
     pub(crate) body: weir_edge_abi::BodyKind,
     pub(crate) country: Option<weir_edge_abi::Country>,
+    /// The points of presence that the request came through.
+    pub(crate) hops: Hops,
+    /// Its place in a trace.
+    pub(crate) trace: Option<TraceParent>,
 }
 
 impl Errand {
-    pub(crate) fn new(class: Class, method: Method, forward: &Forward<'_>) -> Self {
+    pub(crate) fn new(class: Class, method: Method, forward: &Forward<'_>, hops: Hops) -> Self {
         Self {
             method,
             class,
@@ -69,6 +127,8 @@ impl Errand {
             max_body: forward.max_body as usize,
             body: forward.body,
             country: forward.country,
+            hops,
+            trace: None,
         }
     }
 }

@@ -1,28 +1,36 @@
 //! Load, serve, drain.
 
 use std::{
-    convert::Infallible, fs, future::Future, io, path::PathBuf, pin::pin, sync::Arc, time::Duration,
+    fs,
+    future::Future,
+    io,
+    path::PathBuf,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Instant,
 };
 
-use hyper::{server::conn::http1, service::service_fn};
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    server::graceful::GracefulShutdown,
-};
 use prometheus_client::registry::Registry;
 use thiserror::Error;
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    net::{TcpListener, TcpStream},
-    sync::Semaphore,
-    time::{sleep, timeout},
-};
+use tokio::{net::TcpListener, sync::Semaphore, time::timeout};
 use tokio_rustls::{TlsAcceptor, rustls::ServerConfig};
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 
 use crate::{
-    Config, InvalidModule, cache::Cache, guest::Guests, handler::Handler, metrics::Metrics,
-    origin::Origin, patience::Patient,
+    Config, Http3, InvalidModule,
+    cache::{Disk, Memory, Templates, disk::OpenError},
+    doors::{self, Doorway, Drain},
+    facts::Facts,
+    handler::Handler,
+    metrics::Metrics,
+    policy::{Policy, PolicyError},
+    rollout::{Rollouts, StoreError},
+    room::Rooms,
+    shelf::LiveEdges,
+    trace::Tracer,
+    upstream::{SettingsError, Upstream},
 };
 
 /// Why a PoP could not be loaded.
@@ -44,28 +52,43 @@ pub enum LoadError {
         /// Why.
         source: InvalidModule,
     },
-    /// The origin's address has no scheme `http` or no authority.
-    #[error("the origin must be http://host:port, not {0}")]
-    Origin(http::Uri),
-    /// The PoP's name cannot stand in a header field.
-    #[error("{0:?} is no name of a PoP")]
-    Name(String),
+    /// Origins and shields cannot be used as they are named.
+    #[error(transparent)]
+    Upstream(#[from] SettingsError),
+    /// The disk cache cannot be used.
+    #[error(transparent)]
+    DiskCache(#[from] OpenError),
+    /// What is kept of edge modules cannot be read or written.
+    #[error(transparent)]
+    EdgeStore(StoreError),
+    /// The operator's policy cannot be followed.
+    #[error("the edge's policy: {0}")]
+    Policy(#[from] PolicyError),
 }
 
-/// Pause after an `accept` that failed, for want of file descriptors as a rule.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// Most bytes of a request's head.
-const MAX_HEAD_BYTES: usize = 32 * 1024;
-/// Most fields of a request's head.
-const MAX_HEAD_FIELDS: usize = 64;
+/// TLS of one listener: HTTP/2 and HTTP/1.1, by ALPN.
+#[derive(Clone, Debug)]
+pub struct Tls {
+    /// The certificate; `alpn_protocols` says what is offered.
+    pub config: Arc<ServerConfig>,
+    /// The port on which the same host speaks HTTP/3, which viewers are told of (RFC 7838).
+    pub http3_port: Option<u16>,
+}
+
+/// Live streams whose edges are known at a time.
+const MAX_STREAMS: usize = 65_536;
 
 /// One point of presence. Clones share cache, connections to the origin and counters.
 #[derive(Clone)]
 pub struct Pop {
-    config: Arc<Config>,
-    handler: Arc<Handler>,
+    pub(crate) config: Arc<Config>,
+    pub(crate) handler: Arc<Handler>,
+    pub(crate) rollouts: Arc<Rollouts>,
+    tracer: Arc<Tracer>,
     /// For connections of all listeners together.
     room: Arc<Semaphore>,
+    pub(crate) draining: Arc<AtomicBool>,
+    pub(crate) began: Instant,
 }
 
 impl Pop {
@@ -77,24 +100,46 @@ impl Pop {
             path: path(),
             source,
         })?;
-        let guests = Guests::load(&module, weir_edge_abi::Config::default()).map_err(|source| {
-            LoadError::Module {
-                path: path(),
-                source,
-            }
-        })?;
+        let policy = match &config.edge_policy {
+            Some(path) => Policy::read(path, &config.name)?,
+            None => Policy::none(&config.name),
+        };
+        let rollout = config.rollout.clone();
+        let rollouts = Rollouts::load(rollout, &module, &policy.config, registry)
+            .map_err(|error| error.of(&config.edge_module))?;
+        let metrics = Metrics::register(registry);
+        let templates = Arc::<Templates>::default();
+        let disk = config.disk_cache.as_ref();
+        let disk = disk
+            .map(|disk| Disk::open(disk, metrics.disk.clone(), templates.clone()))
+            .transpose()?;
+        let upstream = Upstream::new(
+            config.upstream.clone(),
+            &config.name,
+            config.max_object_bytes,
+            registry,
+        )?;
         let handler = Handler {
-            guests,
-            cache: Cache::new(config.cache_bytes),
+            guests: rollouts.guests().clone(),
+            facts: Arc::new(Facts::new(&policy)),
+            memory: Memory::new(config.cache_bytes),
+            disk,
+            templates,
             flights: Arc::default(),
-            origin: Origin::new(&config.origin, &config.name, config.max_object_bytes)?,
-            metrics: Metrics::register(registry),
+            live_edges: Mutex::new(LiveEdges::new(MAX_STREAMS)),
+            rooms: Rooms::new(&config.rooms, upstream.clone(), registry),
+            upstream,
+            metrics,
             body_timeout: config.body_timeout,
         };
         Ok(Self {
+            tracer: Arc::new(Tracer::new(config.trace_rate)),
             room: Arc::new(Semaphore::new(config.max_connections)),
+            draining: Arc::default(),
+            began: Instant::now(),
             config: Arc::new(config),
             handler: Arc::new(handler),
+            rollouts: Arc::new(rollouts),
         })
     }
 
@@ -104,86 +149,59 @@ impl Pop {
     pub async fn serve(
         &self,
         listener: TcpListener,
-        tls: Option<Arc<ServerConfig>>,
+        tls: Option<Tls>,
         shutdown: impl Future<Output = ()>,
     ) {
-        let mut shutdown = pin!(shutdown);
-        let tls = tls.map(TlsAcceptor::from);
-        let graceful = GracefulShutdown::new();
-        loop {
-            let accepted = async {
-                // The semaphore is never closed.
-                let permit = self.room.clone().acquire_owned().await.ok();
-                (permit, listener.accept().await)
-            };
-            let (permit, stream) = tokio::select! {
-                () = &mut shutdown => break,
-                (permit, accepted) = accepted => match accepted {
-                    Ok((stream, _)) => (permit, stream),
-                    Err(error) => {
-                        warn!(%error, "accept failed");
-                        sleep(ACCEPT_PAUSE).await;
-                        continue;
-                    }
-                },
-            };
-            let (pop, tls, watcher) = (self.clone(), tls.clone(), graceful.watcher());
-            tokio::spawn(async move {
-                pop.handler.metrics.connections.inc();
-                // Answers are written whole, so there is nothing to gain from waiting for more.
-                let _ = stream.set_nodelay(true);
-                let ended = match tls {
-                    None => watcher.watch(pop.connection(stream)).await,
-                    Some(tls) => match pop.shake_hands(tls, stream).await {
-                        Ok(stream) => watcher.watch(pop.connection(stream)).await,
-                        Err(error) => {
-                            debug!(%error, "TLS handshake failed");
-                            Ok(())
-                        }
-                    },
-                };
-                if let Err(error) = ended {
-                    debug!(%error, "connection ended");
-                }
-                pop.handler.metrics.connections.dec();
-                drop(permit);
-            });
+        self.handler.upstream.attend();
+        self.rollouts.attend(&self.handler.upstream);
+        let (policy, name) = (self.config.edge_policy.clone(), self.config.name.clone());
+        self.handler.facts.attend(policy, name, &self.rollouts);
+        let http3_port = tls.as_ref().and_then(|tls| tls.http3_port);
+        let doorway = Arc::new(Doorway {
+            alt_svc: http3_port.and_then(doors::alt_svc),
+            ..self.doorway()
+        });
+        let tls = tls.map(|tls| TlsAcceptor::from(tls.config));
+        let drain = Drain::new();
+        doors::tcp::accept(&doorway, listener, tls, &drain, shutdown).await;
+        self.drain(drain).await;
+    }
+
+    /// The same for viewers who come over HTTP/3.
+    pub async fn serve_http3(&self, door: Http3, shutdown: impl Future<Output = ()>) {
+        self.handler.upstream.attend();
+        let doorway = Arc::new(self.doorway());
+        let drain = Drain::new();
+        door.accept(&doorway, &drain, shutdown).await;
+        self.drain(drain).await;
+        door.close().await;
+    }
+
+    fn doorway(&self) -> Doorway {
+        Doorway {
+            config: self.config.clone(),
+            handler: self.handler.clone(),
+            tracer: self.tracer.clone(),
+            room: self.room.clone(),
+            alt_svc: None,
         }
-        drop(listener);
-        self.handler.origin.drain();
-        match timeout(self.config.drain_timeout, graceful.shutdown()).await {
-            Ok(()) => info!("drained"),
+    }
+
+    async fn drain(&self, drain: Drain) {
+        self.draining.store(true, Relaxed);
+        self.rollouts.rest();
+        self.handler.facts.rest();
+        self.handler.upstream.drain();
+        let finish = async { tokio::join!(drain.finish(), self.handler.rooms.drain()) };
+        match timeout(self.config.drain_timeout, finish).await {
+            Ok(_) => info!("drained"),
             Err(_) => warn!("drain timeout passed with requests under way"),
         }
     }
 
-    async fn shake_hands(
-        &self,
-        tls: TlsAcceptor,
-        stream: TcpStream,
-    ) -> io::Result<impl AsyncRead + AsyncWrite + Send + Unpin + 'static> {
-        timeout(self.config.head_timeout, tls.accept(stream)).await?
-    }
-
-    fn connection<S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(
-        &self,
-        stream: S,
-    ) -> impl hyper_util::server::graceful::GracefulConnection<Error = hyper::Error> + Send + use<S>
-    {
-        let handler = self.handler.clone();
-        let service = service_fn(move |request| {
-            let handler = handler.clone();
-            async move { Ok::<_, Infallible>(handler.answer(request).await) }
-        });
-        http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(self.config.head_timeout)
-            .max_buf_size(MAX_HEAD_BYTES)
-            .max_headers(MAX_HEAD_FIELDS)
-            .serve_connection(
-                TokioIo::new(Patient::new(stream, self.config.write_timeout)),
-                service,
-            )
+    /// Whether it lets nobody in any more.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.load(Relaxed)
     }
 }
 

@@ -1,21 +1,39 @@
-//! Answers as they go to viewers: ranges, validators, problems.
+//! Answers as they go to viewers.
+//!
+//! - `cache_status`: what the cache says it did
+//! - `precondition`: what the viewer has already
+//! - `range`: what part of it is wanted
+
+pub(crate) mod cache_status;
+mod precondition;
+mod range;
+
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderValue, Method, Response, StatusCode,
     header::{
         ACCEPT_RANGES, ACCESS_CONTROL_ALLOW_ORIGIN, AGE, CACHE_CONTROL, CONNECTION, CONTENT_RANGE,
-        CONTENT_TYPE, ETAG, HeaderName, IF_NONE_MATCH, IF_RANGE, RANGE, REFERRER_POLICY,
-        RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
+        CONTENT_TYPE, HeaderName, RANGE, REFERRER_POLICY, RETRY_AFTER, SEC_WEBSOCKET_ACCEPT,
+        UPGRADE, X_CONTENT_TYPE_OPTIONS,
     },
 };
 use http_body_util::{Either, Full, combinators::UnsyncBoxBody};
-use weir_model::problem::{self, Code};
+use weir_model::{
+    live_edge,
+    problem::{self, Code},
+};
 
+use self::{
+    cache_status::{CACHE_STATUS, CacheStatus},
+    precondition::{not_modified, range_applies},
+    range::{ByteRange, Unsatisfiable},
+};
 use crate::{
-    cache::{Stored, StoredBody},
-    metrics::Outcome,
-    origin::FetchError,
+    cache::{Head, Hit},
+    flights::Growing,
+    upstream::FetchError,
 };
 
 /// What viewers get.
@@ -24,46 +42,115 @@ pub(crate) type ViewerResponse = Response<ViewerBody>;
 /// A body that is there, or one that is passed on while it comes.
 pub(crate) type ViewerBody = Either<Full<Bytes>, UnsyncBoxBody<Bytes, FetchError>>;
 
-/// RFC 9211.
-const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
+/// Where a live stream ends, as origins tell points of presence.
+pub(crate) const LIVE_EDGE: HeaderName = HeaderName::from_static(live_edge::HEADER);
 
-/// A stored answer, for a `GET` or a `HEAD` with these header fields. hyper leaves the
-/// body off an answer to `HEAD`.
-pub(crate) fn stored(
-    stored: &Stored,
-    method: &Method,
-    asked: &HeaderMap,
-    outcome: Outcome,
+/// Who asks for what is cached.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked<'a> {
+    pub(crate) method: &'a Method,
+    pub(crate) head: &'a HeaderMap,
+    /// Whether another point of presence asks, which is told of the live edge.
+    pub(crate) by_pop: bool,
+}
+
+impl Asked<'_> {
+    /// The one range that is wanted of an answer with this head (RFC 9110 section 14.2).
+    fn range(&self, head: &Head) -> Option<ByteRange> {
+        if *self.method != Method::GET {
+            return None;
+        }
+        let range = ByteRange::parse(self.head.get(RANGE)?.to_str().ok()?)?;
+        range_applies(head, self.head).then_some(range)
+    }
+
+    fn head_of(&self, head: &Head, status: CacheStatus) -> HeaderMap {
+        let mut map = head.to_map();
+        if !self.by_pop {
+            map.remove(LIVE_EDGE);
+        }
+        map.insert(CACHE_STATUS, status.to_value());
+        map
+    }
+}
+
+/// A whole answer, to `GET` or `HEAD`. hyper leaves the body off an answer to `HEAD`.
+pub(crate) fn kept(
+    hit: &Hit,
+    asked: Asked<'_>,
+    status: CacheStatus,
+    now: Instant,
 ) -> ViewerResponse {
-    let body = match &stored.body {
-        StoredBody::Whole(body) => whole(body.clone()),
-        StoredBody::Growing(grown) => Either::Right(grown.body()),
+    let stored = &*hit.stored;
+    let mut head = asked.head_of(&stored.head, status);
+    if matches!(status, CacheStatus::Hit { .. } | CacheStatus::Stale) {
+        head.insert(AGE, HeaderValue::from(hit.life.age(now).as_secs()));
+    }
+    if stored.status != StatusCode::OK {
+        return response(stored.status, head, whole(stored.body.clone()));
+    }
+    if not_modified(&stored.head, asked.head) {
+        return response(StatusCode::NOT_MODIFIED, head, whole(Bytes::new()));
+    }
+    head.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    let Some(range) = asked.range(&stored.head) else {
+        return response(StatusCode::OK, head, whole(stored.body.clone()));
     };
+    let len = stored.body.len();
+    match range.within(len) {
+        Ok(range) => {
+            let (first, last) = (*range.start(), *range.end());
+            let body = stored.body.slice(range);
+            partial(head, body, &format!("bytes {first}-{last}/{len}"))
+        }
+        Err(Unsatisfiable) => unsatisfiable(head, len),
+    }
+}
+
+/// An answer whose body still comes. Of ranges, those alone are cut out of it whose end is said;
+/// for others the whole is sent, as section 14.2 allows.
+pub(crate) async fn growing(
+    growing: &Growing,
+    asked: Asked<'_>,
+    status: CacheStatus,
+) -> Result<ViewerResponse, FetchError> {
+    let head = asked.head_of(&growing.head, status);
+    let Some(ByteRange::Closed { first, last }) = asked.range(&growing.head) else {
+        let body = Either::Right(growing.body.body());
+        return Ok(response(growing.status, head, body));
+    };
+    let cut = growing.body.cut(first, last).await?;
+    let last = match (first + cut.bytes.len()).checked_sub(1) {
+        Some(last) if !cut.bytes.is_empty() => last,
+        _ => return Ok(unsatisfiable(head, cut.complete_len.unwrap_or_default())),
+    };
+    let range = match cut.complete_len {
+        Some(len) => format!("bytes {first}-{last}/{len}"),
+        None => format!("bytes {first}-{last}/*"),
+    };
+    Ok(partial(head, cut.bytes, &range))
+}
+
+fn partial(mut head: HeaderMap, body: Bytes, range: &str) -> ViewerResponse {
+    insert_text(&mut head, CONTENT_RANGE, range);
+    response(StatusCode::PARTIAL_CONTENT, head, whole(body))
+}
+
+fn unsatisfiable(mut head: HeaderMap, len: usize) -> ViewerResponse {
+    insert_text(&mut head, CONTENT_RANGE, &format!("bytes */{len}"));
+    response(StatusCode::RANGE_NOT_SATISFIABLE, head, whole(Bytes::new()))
+}
+
+fn insert_text(head: &mut HeaderMap, name: HeaderName, text: &str) {
+    if let Ok(value) = HeaderValue::from_str(text) {
+        head.insert(name, value);
+    }
+}
+
+fn response(status: StatusCode, head: HeaderMap, body: ViewerBody) -> ViewerResponse {
     let mut response = Response::new(body);
-    *response.status_mut() = stored.status;
-    let head = response.headers_mut();
-    head.clone_from(&stored.head);
-    head.insert(CACHE_STATUS, cache_status(outcome, stored.stands_in));
-    if outcome == Outcome::Hit {
-        head.insert(AGE, HeaderValue::from(stored.at.elapsed().as_secs()));
-    }
-    if stored.status == StatusCode::OK {
-        if not_modified(&stored.head, asked) {
-            *response.status_mut() = StatusCode::NOT_MODIFIED;
-            *response.body_mut() = whole(Bytes::new());
-            return response;
-        }
-        let StoredBody::Whole(body) = &stored.body else {
-            return response;
-        };
-        head.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-        if *method == Method::GET
-            && let Some(range) = asked.get(RANGE)
-            && !asked.contains_key(IF_RANGE)
-        {
-            return ranged(response, body, range);
-        }
-    }
+    *response.status_mut() = status;
+    *response.headers_mut() = head;
     response
 }
 
@@ -71,42 +158,55 @@ fn whole(body: Bytes) -> ViewerBody {
     Either::Left(Full::new(body))
 }
 
-fn cache_status(outcome: Outcome, stands_in: bool) -> HeaderValue {
-    HeaderValue::from_static(match outcome {
-        Outcome::Hit if stands_in => "weir; hit; detail=stale",
-        Outcome::Hit => "weir; hit",
-        Outcome::Miss => "weir; fwd=miss",
-        Outcome::Collapsed => "weir; fwd=miss; collapsed",
-        Outcome::Pass | Outcome::Denied | Outcome::Error => "weir; fwd=method",
-    })
-}
-
 /// An answer that went past the cache.
-pub(crate) fn passed(status: StatusCode, head: HeaderMap, body: Bytes) -> ViewerResponse {
-    let mut response = Response::new(whole(body));
-    *response.status_mut() = status;
-    *response.headers_mut() = head;
-    response
-        .headers_mut()
-        .insert(CACHE_STATUS, cache_status(Outcome::Pass, false));
-    response
+pub(crate) fn passed(status: StatusCode, mut head: HeaderMap, body: Bytes) -> ViewerResponse {
+    head.insert(CACHE_STATUS, CacheStatus::Passed.to_value());
+    response(status, head, whole(body))
 }
 
 /// The edge's own answer.
-pub(crate) fn own(response: &weir_edge_abi::Response<'_>) -> ViewerResponse {
-    let mut own = Response::new(whole(Bytes::copy_from_slice(&response.body)));
-    *own.status_mut() = StatusCode::from_u16(response.status).unwrap_or(StatusCode::BAD_GATEWAY);
-    *own.headers_mut() = crate::order::header_map(&response.fields);
-    own
+pub(crate) fn own(own: &weir_edge_abi::Response<'_>) -> ViewerResponse {
+    let status = StatusCode::from_u16(own.status).unwrap_or(StatusCode::BAD_GATEWAY);
+    let body = Bytes::copy_from_slice(&own.body);
+    response(status, crate::order::header_map(&own.fields), whole(body))
+}
+
+/// The agreement to speak WebSocket from now on (RFC 6455 section 4.2.2).
+pub(crate) fn switching(accept: HeaderValue) -> ViewerResponse {
+    let mut head = HeaderMap::new();
+    head.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    head.insert(UPGRADE, HeaderValue::from_static("websocket"));
+    head.insert(SEC_WEBSOCKET_ACCEPT, accept);
+    response(StatusCode::SWITCHING_PROTOCOLS, head, whole(Bytes::new()))
+}
+
+/// The refusal of a client who did too much of something (RFC 6585 section 4), and may again after
+/// `wait`.
+pub(crate) fn rate_limited(wait: Duration) -> ViewerResponse {
+    let mut response = problem(Code::RateLimited, "too many requests of this kind");
+    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+    response
+        .headers_mut()
+        .insert(RETRY_AFTER, HeaderValue::from(seconds));
+    response
+}
+
+/// The refusal of a request that goes round in circles (RFC 5842 section 7.2).
+pub(crate) fn loop_detected() -> ViewerResponse {
+    let mut response = problem(
+        Code::Internal,
+        "points of presence ask each other in a circle",
+    );
+    *response.status_mut() = StatusCode::LOOP_DETECTED;
+    response
 }
 
 /// A failure that the PoP itself has to tell.
 pub(crate) fn problem(code: Code, detail: &'static str) -> ViewerResponse {
-    let (status, word) = (code.status(), code.as_str());
-    let body = format!(r#"{{"status":{status},"code":"{word}","detail":"{detail}"}}"#);
-    let mut response = Response::new(whole(Bytes::from(body)));
-    *response.status_mut() =
-        StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let (number, word) = (code.status(), code.as_str());
+    let body = format!(r#"{{"status":{number},"code":"{word}","detail":"{detail}"}}"#);
+    let status = StatusCode::from_u16(number).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = response(status, HeaderMap::new(), whole(Bytes::from(body)));
     let head = response.headers_mut();
     head.insert(
         CONTENT_TYPE,
@@ -127,118 +227,4 @@ pub(crate) fn problem(code: Code, detail: &'static str) -> ViewerResponse {
         head.insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response
-}
-
-/// RFC 9110 section 13.1.2, by weak comparison.
-fn not_modified(head: &HeaderMap, asked: &HeaderMap) -> bool {
-    let opaque = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
-    let (Some(tag), Some(known)) = (head.get(ETAG), asked.get(IF_NONE_MATCH)) else {
-        return false;
-    };
-    let (Ok(tag), Ok(known)) = (tag.to_str(), known.to_str()) else {
-        return false;
-    };
-    known.trim() == "*" || known.split(',').any(|one| opaque(one) == opaque(tag))
-}
-
-/// RFC 9110 section 14: one range is answered with 206 or 416; several, or what is no range, with
-/// the whole, as the section allows.
-fn ranged(mut response: ViewerResponse, body: &Bytes, range: &HeaderValue) -> ViewerResponse {
-    let len = body.len();
-    match range
-        .to_str()
-        .ok()
-        .and_then(|range| parse_range(range, len))
-    {
-        None => {}
-        Some(Err(Unsatisfiable)) => {
-            *response.status_mut() = StatusCode::RANGE_NOT_SATISFIABLE;
-            *response.body_mut() = whole(Bytes::new());
-            insert_text(
-                response.headers_mut(),
-                CONTENT_RANGE,
-                &format!("bytes */{len}"),
-            );
-        }
-        Some(Ok((first, last))) => {
-            *response.status_mut() = StatusCode::PARTIAL_CONTENT;
-            *response.body_mut() = whole(body.slice(first..=last));
-            let text = format!("bytes {first}-{last}/{len}");
-            insert_text(response.headers_mut(), CONTENT_RANGE, &text);
-        }
-    }
-    response
-}
-
-fn insert_text(head: &mut HeaderMap, name: HeaderName, text: &str) {
-    if let Ok(value) = HeaderValue::from_str(text) {
-        head.insert(name, value);
-    }
-}
-
-/// No byte of the body is in the range.
-#[derive(Debug, PartialEq, Eq)]
-struct Unsatisfiable;
-
-/// First and last byte of the one range that `range` names in a body of `len` bytes.
-fn parse_range(range: &str, len: usize) -> Option<Result<(usize, usize), Unsatisfiable>> {
-    let digits = |text: &str| {
-        let number = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-        // A number too large for us is as good as the largest.
-        number.then(|| text.parse().unwrap_or(usize::MAX))
-    };
-    let (first, last) = range.strip_prefix("bytes=")?.trim().split_once('-')?;
-    let Some(end) = len.checked_sub(1) else {
-        return Some(Err(Unsatisfiable));
-    };
-    let found = if first.is_empty() {
-        match digits(last)? {
-            0 => return Some(Err(Unsatisfiable)),
-            suffix => (len.saturating_sub(suffix), end),
-        }
-    } else {
-        let first = digits(first)?;
-        let last = if last.is_empty() {
-            usize::MAX
-        } else {
-            digits(last)?
-        };
-        if first > last {
-            return None;
-        }
-        (first, last.min(end))
-    };
-    Some(if found.0 > end {
-        Err(Unsatisfiable)
-    } else {
-        Ok(found)
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn reads_ranges() {
-        let check = |range, len, expected| assert_eq!(parse_range(range, len), expected, "{range}");
-        check("bytes=0-0", 10, Some(Ok((0, 0))));
-        check("bytes=2-5", 10, Some(Ok((2, 5))));
-        check("bytes=2-", 10, Some(Ok((2, 9))));
-        check("bytes=2-99", 10, Some(Ok((2, 9))));
-        check("bytes=-3", 10, Some(Ok((7, 9))));
-        check("bytes=-30", 10, Some(Ok((0, 9))));
-        check("bytes=10-", 10, Some(Err(Unsatisfiable)));
-        check(
-            "bytes=99999999999999999999999-",
-            10,
-            Some(Err(Unsatisfiable)),
-        );
-        check("bytes=-0", 10, Some(Err(Unsatisfiable)));
-        check("bytes=0-", 0, Some(Err(Unsatisfiable)));
-        check("bytes=5-2", 10, None);
-        check("bytes=0-1,3-4", 10, None);
-        check("bytes=a-b", 10, None);
-        check("lines=0-1", 10, None);
-    }
 }

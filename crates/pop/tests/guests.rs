@@ -22,7 +22,7 @@ fn guest(body: &str) -> String {
     format!(
         r#"(module
             (memory (export "memory") 2)
-            (func (export "edge_abi") (result i32) (i32.const 2))
+            (func (export "edge_abi") (result i32) (i32.const 3))
             (func (export "edge_buf") (result i32) (i32.const 1024))
             (func (export "edge_cap") (result i32) (i32.const 65536))
             (func (export "edge_init") (param i32) (result i32) (i32.const 0))
@@ -37,9 +37,9 @@ fn guest(body: &str) -> String {
 fn unless_bad(body: &str) -> String {
     guest(&format!(
         r#"(if (call $bad) (then {body}))
-            (i64.store offset=1024 (i32.const 0) (i64.const 0x000000C8000702))
+            (i64.store offset=1024 (i32.const 0) (i64.const 0x000000C8000703))
             (i64.store offset=1031 (i32.const 0) (i64.const 0))
-            (i32.const 11)"#
+            (i32.const 12)"#
     ))
 }
 
@@ -121,9 +121,9 @@ fn an_instance_is_replaced_before_it_grows_old() {
     let aging = guest(
         r#"(i32.store (i32.const 0) (i32.add (i32.load (i32.const 0)) (i32.const 1)))
             (if (i32.gt_u (i32.load (i32.const 0)) (i32.const 1000)) (then unreachable))
-            (i64.store offset=1024 (i32.const 0) (i64.const 0x000000C8000702))
+            (i64.store offset=1024 (i32.const 0) (i64.const 0x000000C8000703))
             (i64.store offset=1031 (i32.const 0) (i64.const 0))
-            (i32.const 11)"#,
+            (i32.const 12)"#,
     );
     let origin = Origin::echo();
     let (_folder, path) = file(&aging);
@@ -157,7 +157,7 @@ fn what_is_no_edge_module_is_refused() {
     assert!(matches!(load(imports), InvalidModule::Imports(name) if name == "env.now"));
     let good = guest("(i32.const 0)");
     let old = good.replace(
-        r#""edge_abi") (result i32) (i32.const 2"#,
+        r#""edge_abi") (result i32) (i32.const 3"#,
         r#""edge_abi") (result i32) (i32.const 0"#,
     );
     assert!(matches!(load(&old), InvalidModule::Version { found: 0 }));
@@ -181,10 +181,10 @@ fn what_is_no_edge_module_is_refused() {
 
 #[test]
 fn what_is_no_origin_is_refused() {
-    for origin in ["https://example.org", "/path"] {
+    for origin in ["ftp://example.org", "/path"] {
         let config = weir_pop::Config::new(origin.parse().unwrap(), module::path());
         let result = Pop::load(config, &mut Registry::default());
-        assert!(matches!(result, Err(LoadError::Origin(_))), "{origin}");
+        assert!(matches!(result, Err(LoadError::Upstream(_))), "{origin}");
     }
     let config = weir_pop::Config::new("http://127.0.0.1:1".parse().unwrap(), "/no/such/file");
     let result = Pop::load(config, &mut Registry::default());

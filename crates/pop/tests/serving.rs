@@ -17,14 +17,19 @@ use support::{
     client::{Call, get},
     config, module,
     origin::{Origin, Reply, wait_until},
+    policy,
 };
+use weir_pop::Config;
 
 const SEGMENT: &str = "/v/oabcdefghijk/3/480p/12.m4s";
 
 #[test]
 fn every_case_is_answered_and_only_its_target_asked_for() {
     let origin = Origin::echo();
-    let pop = RunningPop::start(origin.address);
+    let pop = RunningPop::start_with(Config {
+        edge_policy: Some(policy::path()),
+        ..config(origin.address, &module::path())
+    });
     for case in cases::all() {
         let before = origin.asked().len();
         case.check(&case.call().send(pop.address));
@@ -47,8 +52,9 @@ fn a_hit_asks_nobody_and_says_so() {
     let pop = RunningPop::start(origin.address);
     let first = get(pop.address, SEGMENT);
     let second = get(pop.address, &format!("{SEGMENT}?CMCD=br%3D3200"));
-    assert_eq!(first.field("cache-status"), Some("weir; fwd=miss"));
-    assert_eq!(second.field("cache-status"), Some("weir; hit"));
+    assert_eq!(first.field("cache-status"), Some("weir; fwd=miss; stored"));
+    // Thirty days, but for the moment since.
+    assert_eq!(second.field("cache-status"), Some("weir; hit; ttl=2591999"));
     assert!(second.field("age").is_some());
     assert_eq!(first.body, second.body);
     assert_eq!(second.field("content-type"), Some("text/plain"));
@@ -68,7 +74,7 @@ fn what_is_news_for_less_than_a_part_is_asked_for_again() {
     let target = "/v/oabcdefghijk/480p/index.m3u8";
     get(pop.address, target);
     wait_until("the playlist to go stale", || {
-        get(pop.address, target).field("cache-status") == Some("weir; fwd=miss")
+        get(pop.address, target).field("cache-status") == Some("weir; fwd=miss; stored")
     });
 }
 
@@ -154,6 +160,53 @@ fn ranges_and_heads_come_out_of_whole_bodies() {
     let known = ask("GET", "if-none-match", "\"zero\", W/\"one\"");
     assert_eq!((known.status, known.text()), (304, ""));
     assert_eq!(origin.asked_for(SEGMENT), 1);
+}
+
+#[test]
+fn made_up_positions_never_reach_the_origin() {
+    let origin = Origin::start(|asked| Reply::Whole {
+        status: 200,
+        fields: vec![("weir-live-edge", "8.1".to_owned())],
+        body: asked.target.clone().into_bytes(),
+    });
+    let pop = RunningPop::start(origin.address);
+    let position = |msn| format!("/v/oabcdefghijk/480p/index.m3u8?_HLS_msn={msn}");
+    let first = get(pop.address, &position(7));
+    assert_eq!(first.status, 200);
+    assert_eq!(first.field("weir-live-edge"), None, "it is for edges alone");
+    let far = get(pop.address, &position(1000));
+    assert_eq!(far.status, 400, "{far:?}");
+    let part = get(pop.address, "/v/oabcdefghijk/3/480p/1000.0.m4s");
+    assert_eq!(part.status, 404, "{part:?}");
+    assert_eq!(origin.asked().len(), 1);
+    // What may be there soon is asked for.
+    assert_eq!(get(pop.address, &position(9)).status, 200);
+    assert_eq!(origin.asked().len(), 2);
+}
+
+#[test]
+fn each_encoding_is_an_answer_of_its_own() {
+    let origin = Origin::start(|asked| {
+        let encoding = asked.field("accept-encoding").unwrap_or("none");
+        Reply::text(encoding.to_owned())
+    });
+    let pop = RunningPop::start(origin.address);
+    let ask = |accepted| {
+        Call::new("GET", "/v/oabcdefghijk/480p/index.m3u8?_HLS_msn=7")
+            .field("accept-encoding", accepted)
+            .send(pop.address)
+    };
+    for (accepted, asked_for) in [
+        ("gzip, br", "br"),
+        ("gzip", "gzip"),
+        ("identity", "identity"),
+        ("gzip;q=0.5", "gzip"),
+    ] {
+        let answer = ask(accepted);
+        assert_eq!(answer.text(), asked_for, "{accepted}");
+        assert_eq!(answer.field("vary"), Some("accept-encoding"));
+    }
+    assert_eq!(origin.asked().len(), 3);
 }
 
 #[test]
@@ -266,7 +319,7 @@ fn viewers_who_take_nothing_are_let_go() {
     config.write_timeout = Duration::from_millis(100);
     let pop = RunningPop::start_with(config);
     let _pending = Call::new("GET", SEGMENT).start(pop.address);
-    let connections = || pop.counter("weir_pop_connections");
+    let connections = || pop.connections();
     wait_until("the viewer to come", || connections() == 1.0);
     wait_until("the viewer to be let go", || connections() == 0.0);
     assert_eq!(pop.requests("segment", "miss"), 1.0);

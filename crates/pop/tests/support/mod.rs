@@ -17,7 +17,7 @@ use weir_pop::{Config, Pop};
 mod edge;
 
 #[allow(unused_imports)]
-pub use edge::{cases, client, module, origin};
+pub use edge::{cases, client, gate, module, origin, policy};
 
 /// Serves until it is dropped.
 pub struct RunningPop {
@@ -34,6 +34,12 @@ impl RunningPop {
     }
 
     pub fn start_with(config: Config) -> Self {
+        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        Self::start_on(listener, config)
+    }
+
+    /// On a socket whose address somebody knows already.
+    pub fn start_on(listener: std::net::TcpListener, config: Config) -> Self {
         let mut registry = Registry::default();
         let pop = Pop::load(config, &mut registry).unwrap();
         let runtime = Builder::new_multi_thread()
@@ -41,10 +47,12 @@ impl RunningPop {
             .enable_all()
             .build()
             .unwrap();
-        let listener = runtime
-            .block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))
-            .unwrap();
         let address = listener.local_addr().unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let listener = {
+            let _runtime = runtime.enter();
+            TcpListener::from_std(listener).unwrap()
+        };
         let (shutdown, asked) = oneshot::channel();
         let thread = std::thread::spawn(move || {
             runtime.block_on(pop.serve(listener, None, async {
@@ -76,6 +84,11 @@ impl RunningPop {
         self.counter(&format!(
             "weir_pop_requests_total{{class=\"{class}\",outcome=\"{outcome}\"}}"
         ))
+    }
+
+    /// Open connections that speak HTTP/1.1.
+    pub fn connections(&self) -> f64 {
+        self.counter("weir_pop_connections{protocol=\"http/1.1\"}")
     }
 
     /// Asks the PoP to shut down.

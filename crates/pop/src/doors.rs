@@ -1,0 +1,167 @@
+//! How viewers come in: over HTTP/1.1, HTTP/2 and HTTP/3.
+//!
+//! Every door brings requests to the one [`Handler`] and takes its answers out, and bounds what a
+//! viewer may hold: connections, streams, heads, the time to send and to take.
+//!
+//! - `tcp`: HTTP/1.1 and HTTP/2: accept, TLS, what ALPN chose
+//! - `http1`: one connection, which costs next to nothing while it is idle
+//! - `http2`: one connection
+//! - `http3`: HTTP/3: the endpoint, one connection, one request
+//! - `quic`: QUIC as the HTTP/3 library wants it, with bounds on what a peer may send
+//! - `upload`: a request's body over HTTP/3
+//! - `socket`: a viewer's socket
+//! - `body`: an answer's body on its way out
+//! - `attendance`: who is there on one connection, and whether they behave
+//! - `drain`: how doors close
+
+mod attendance;
+mod body;
+mod drain;
+mod http1;
+mod http2;
+pub(crate) mod http3;
+mod quic;
+mod socket;
+pub(crate) mod tcp;
+mod upload;
+
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use http::{
+    HeaderName, HeaderValue, Method, Request,
+    header::{CONNECTION, CONTENT_LENGTH},
+};
+use http_body::Body;
+use http_body_util::Full;
+use tokio::sync::Semaphore;
+use tracing::{Instrument, info, info_span};
+use weir_model::{TraceParent, trace::redacted};
+
+use crate::{
+    Config,
+    handler::Handler,
+    metrics::{Metrics, Protocol},
+    respond::{ViewerBody, ViewerResponse},
+    trace::Tracer,
+};
+
+pub(crate) use self::drain::{Drain, Leave};
+
+/// Most bytes of a request's head.
+const MAX_HEAD_BYTES: usize = 32 * 1024;
+/// Most requests at a time on one connection (RFC 9113 section 6.5.2 wants no fewer).
+const MAX_STREAMS: u32 = 100;
+/// Most bytes of requests' bodies that may be under way on one stream.
+const STREAM_WINDOW: u32 = 64 * 1024;
+/// The same on one connection.
+const CONNECTION_WINDOW: u32 = 256 * 1024;
+/// Bytes of an answer that are given to a stream at a time.
+const PIECE_BYTES: usize = 64 * 1024;
+/// How long a connection's end may take to be told.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// RFC 7838.
+const ALT_SVC: HeaderName = HeaderName::from_static("alt-svc");
+
+/// Where a request comes from: an extension of every request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Peer(pub(crate) SocketAddr);
+
+/// What a door needs of the PoP that it leads into.
+#[derive(Clone)]
+pub(crate) struct Doorway {
+    pub(crate) config: Arc<Config>,
+    pub(crate) handler: Arc<Handler>,
+    pub(crate) tracer: Arc<Tracer>,
+    /// For connections of all doors together.
+    pub(crate) room: Arc<Semaphore>,
+    /// Where else viewers may come in.
+    pub(crate) alt_svc: Option<HeaderValue>,
+}
+
+impl Doorway {
+    fn metrics(&self) -> &Metrics {
+        &self.handler.metrics
+    }
+
+    /// Has a request answered.
+    async fn answer<B>(
+        &self,
+        protocol: Protocol,
+        peer: SocketAddr,
+        mut request: Request<B>,
+    ) -> ViewerResponse
+    where
+        B: Body<Data = Bytes, Error: Send> + Send + Unpin + 'static,
+    {
+        self.metrics().came_over(protocol);
+        let place = self.tracer.place(request.headers(), Instant::now());
+        let extensions = request.extensions_mut();
+        extensions.insert(Peer(peer));
+        if let Some(place) = place {
+            extensions.insert(place);
+        }
+        let mut response = match place.filter(|place| place.sampled) {
+            None => self.handler.clone().answer(request).await,
+            Some(place) => Box::pin(self.followed(protocol, place, request)).await,
+        };
+        if let Some(alt_svc) = &self.alt_svc {
+            response.headers_mut().insert(ALT_SVC, alt_svc.clone());
+        }
+        response
+    }
+
+    /// Has a request answered and logs that.
+    async fn followed<B>(
+        &self,
+        protocol: Protocol,
+        place: TraceParent,
+        request: Request<B>,
+    ) -> ViewerResponse
+    where
+        B: Body<Data = Bytes, Error: Send> + Send + Unpin + 'static,
+    {
+        let span = info_span!("viewer", trace = %place.trace_id());
+        let answering = async {
+            let began = Instant::now();
+            let method = request.method().clone();
+            let path = redacted(request.uri().path());
+            let response = self.handler.clone().answer(request).await;
+            info!(
+                protocol = protocol.as_str(),
+                %method,
+                path,
+                status = response.status().as_u16(),
+                ms = began.elapsed().as_millis() as u64,
+                "answered"
+            );
+            response
+        };
+        answering.instrument(span).await
+    }
+}
+
+/// Has an answer fit HTTP/2 and HTTP/3, where hyper or nobody sees to what HTTP/1.1 gets for free:
+/// no field is about the connection (RFC 9113 section 8.2.2, RFC 9114 section 4.2), and an answer to
+/// `HEAD` has the length of what it leaves off.
+fn fit_streams(response: &mut ViewerResponse, method: &Method) {
+    response.headers_mut().remove(CONNECTION);
+    if *method != Method::HEAD {
+        return;
+    }
+    if let Some(len) = response.body().size_hint().exact() {
+        let len = HeaderValue::from(len);
+        response.headers_mut().entry(CONTENT_LENGTH).or_insert(len);
+    }
+    *response.body_mut() = ViewerBody::Left(Full::default());
+}
+
+/// Says that HTTP/3 is spoken on `port` of the same host.
+pub(crate) fn alt_svc(port: u16) -> Option<HeaderValue> {
+    HeaderValue::from_str(&format!("h3=\":{port}\"; ma=86400")).ok()
+}

@@ -9,6 +9,12 @@ use std::{
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use weir_origin::webrtc::turn::TurnUrl;
+use weir_pop::upstream::Shield;
+
+use crate::cache::CacheArgs;
+use crate::edge::args::{EdgeTask, ModuleArgs};
+use crate::room::{RelayArgs, RoomArgs};
+use crate::token::TokenCommand;
 
 /// Live streaming with a WebAssembly delivery plane.
 #[derive(Debug, Parser)]
@@ -21,11 +27,16 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run everything in one process: an origin behind a point of presence.
-    Serve(ServeArgs),
+    Serve(Box<ServeArgs>),
     /// Run an origin alone.
     Origin(OriginAloneArgs),
-    /// Run a point of presence alone.
-    Pop(PopArgs),
+    /// Run a point of presence alone, or see how one does.
+    Pop(PopCommand),
+    /// Print a playback token, or make a key that signs some (see docs/tokens.md).
+    Token(TokenCommand),
+    /// Sign edge modules, and give them to points of presence.
+    #[command(subcommand)]
+    Edge(EdgeTask),
     /// Print the OpenAPI document.
     Openapi,
     /// Run `weir-transcode` with the given arguments.
@@ -37,12 +48,15 @@ pub(crate) struct ServeArgs {
     /// Where viewers connect.
     #[arg(long, default_value = "127.0.0.1:8080")]
     pub(crate) listen: SocketAddr,
-    /// Where viewers connect over HTTPS.
+    /// Where viewers connect over HTTPS: HTTP/1.1 and HTTP/2, and over UDP HTTP/3.
     #[arg(long, value_name = "ADDRESS", requires = "certificate")]
     pub(crate) https: Option<SocketAddr>,
-    /// The edge module [default: looked for next to the executable and in target/wasm].
-    #[arg(long, value_name = "FILE")]
-    pub(crate) edge_module: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) doors: DoorArgs,
+    #[command(flatten)]
+    pub(crate) cache: CacheArgs,
+    #[command(flatten)]
+    pub(crate) modules: ModuleArgs,
     #[command(flatten)]
     pub(crate) origin: OriginArgs,
 }
@@ -52,6 +66,13 @@ pub(crate) struct OriginAloneArgs {
     /// Where points of presence connect. Keep it off the open internet.
     #[arg(long, default_value = "127.0.0.1:8082")]
     pub(crate) listen: SocketAddr,
+    /// Where points of presence connect over HTTPS.
+    #[arg(long, value_name = "ADDRESS", requires = "certificate")]
+    pub(crate) https: Option<SocketAddr>,
+    /// A file with the secret shared with points of presence, which alone are answered then; needed
+    /// unless only this machine can reach the origin.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) edge_secret_file: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) origin: OriginArgs,
 }
@@ -103,6 +124,11 @@ pub(crate) struct OriginArgs {
     /// How long an encoder has to be away for that, such as 4s.
     #[arg(long, default_value = "4s", value_parser = duration)]
     pub(crate) slate_after: Duration,
+    /// Tell players in multivariant playlists and manifests where to ask which pathway to take.
+    #[arg(long)]
+    pub(crate) steering: bool,
+    #[command(flatten)]
+    pub(crate) relay: RelayArgs,
     #[command(flatten)]
     pub(crate) certificate: CertificateArgs,
 }
@@ -174,25 +200,111 @@ pub(crate) enum Parts {
     Fast,
 }
 
+/// How viewers come in.
 #[derive(Debug, Args)]
+pub(crate) struct DoorArgs {
+    /// Offer no HTTP/3.
+    #[arg(long)]
+    pub(crate) no_http3: bool,
+    /// The operator's policy: keys of tokens, countries, pathways, limits (see docs/tokens.md); read
+    /// again when it changes.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) edge_policy: Option<PathBuf>,
+    /// Most viewers' connections at a time. Each takes a file descriptor.
+    #[arg(long, default_value_t = 16_384, value_name = "COUNT")]
+    pub(crate) max_connections: usize,
+    /// How long requests under way may take to finish at the end.
+    #[arg(long, default_value = "5s", value_parser = duration, value_name = "DURATION")]
+    pub(crate) drain_timeout: Duration,
+    /// The share of requests, 0 to 1, that are followed through the logs (W3C Trace Context).
+    #[arg(long, default_value_t = 0.001, value_parser = share, value_name = "SHARE")]
+    pub(crate) trace_rate: f64,
+    #[command(flatten)]
+    pub(crate) rooms: RoomArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub(crate) struct PopCommand {
+    #[command(flatten)]
+    pub(crate) run: PopArgs,
+    #[command(subcommand)]
+    pub(crate) task: Option<PopTask>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PopTask {
+    /// Print how a point of presence does.
+    Status(StatusArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StatusArgs {
+    /// Where its operator's API listens.
+    #[arg(long, default_value = "http://127.0.0.1:8083", value_name = "URL")]
+    pub(crate) operator: http::Uri,
+    /// The file with the operator's token.
+    #[arg(long, default_value = "operator-token", value_name = "FILE")]
+    pub(crate) token_file: PathBuf,
+    /// Print again and again, every second unless something else is said, such as 5s.
+    #[arg(
+        long,
+        num_args = 0..=1,
+        default_missing_value = "1s",
+        value_parser = duration,
+        value_name = "DURATION"
+    )]
+    pub(crate) watch: Option<Duration>,
+}
+
+#[derive(Debug, Args)]
+// Of arguments that are grouped themselves, clap does not see whether any was given.
+#[group(args = ["origin"])]
 pub(crate) struct PopArgs {
-    /// The origin's viewer plane, such as http://10.0.0.2:8082.
-    #[arg(long, value_name = "URL")]
-    pub(crate) origin: http::Uri,
+    #[command(flatten)]
+    pub(crate) upstream: UpstreamArgs,
     /// Where viewers connect.
     #[arg(long, default_value = "127.0.0.1:8080")]
     pub(crate) listen: SocketAddr,
-    /// Where viewers connect over HTTPS.
+    /// Where viewers connect over HTTPS: HTTP/1.1 and HTTP/2, and over UDP HTTP/3.
     #[arg(long, value_name = "ADDRESS", requires = "certificate")]
     pub(crate) https: Option<SocketAddr>,
-    /// The edge module [default: looked for next to the executable and in target/wasm].
-    #[arg(long, value_name = "FILE")]
-    pub(crate) edge_module: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) doors: DoorArgs,
+    #[command(flatten)]
+    pub(crate) cache: CacheArgs,
+    #[command(flatten)]
+    pub(crate) modules: ModuleArgs,
     /// What the origin knows this point of presence by.
     #[arg(long, default_value = "local")]
     pub(crate) name: String,
+    /// Where the operator's API listens. Keep it off the open internet.
+    #[arg(long, default_value = "127.0.0.1:8083", value_name = "ADDRESS")]
+    pub(crate) operator: SocketAddr,
+    /// The file with the operator's token; made if it is missing.
+    #[arg(long, default_value = "operator-token", value_name = "FILE")]
+    pub(crate) operator_token_file: PathBuf,
     #[command(flatten)]
     pub(crate) certificate: CertificateArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct UpstreamArgs {
+    /// An origin's viewer plane, such as https://origin.example.org:8443. Any number.
+    #[arg(long, value_name = "URL", required = true)]
+    pub(crate) origin: Vec<http::Uri>,
+    /// A point of presence to ask before origins, such as https://shield.example.org, with
+    /// `,weight=2` if it is to take twice as many videos as others. Any number, named alike at every
+    /// point of presence.
+    #[arg(long, value_name = "URL", requires = "edge_secret_file")]
+    pub(crate) shield: Vec<Shield>,
+    /// A file with the secret shared with origins and shields.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) edge_secret_file: Option<PathBuf>,
+    /// The only authority, in PEM, that certificates of origins and shields are checked against
+    /// [default: those of the system].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) origin_ca: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -253,8 +365,8 @@ pub(crate) struct TranscodeArgs {
     pub(crate) args: Vec<OsString>,
 }
 
-/// A whole number and its unit: `500ms`, `30s`, `2m`.
-fn duration(text: &str) -> Result<Duration, String> {
+/// A whole number and its unit: `500ms`, `30s`, `2m`, `12h`.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let digits = text
         .find(|c: char| !c.is_ascii_digit())
         .unwrap_or(text.len());
@@ -266,8 +378,16 @@ fn duration(text: &str) -> Result<Duration, String> {
         "ms" => Ok(Duration::from_millis(number.into())),
         "s" => Ok(Duration::from_secs(number.into())),
         "m" => Ok(Duration::from_secs(60) * number),
-        _ => Err(format!("{text:?} needs a unit: ms, s or m")),
+        "h" => Ok(Duration::from_secs(3600) * number),
+        _ => Err(format!("{text:?} needs a unit: ms, s, m or h")),
     }
+}
+
+/// A number from 0 to 1.
+fn share(text: &str) -> Result<f64, String> {
+    let share = text.parse().ok();
+    let share = share.filter(|share| (0.0..=1.0).contains(share));
+    share.ok_or_else(|| format!("{text:?} is no number from 0 to 1"))
 }
 
 #[cfg(test)]
@@ -279,6 +399,27 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_point_of_presence_is_run_or_asked() {
+        let parse = |text: &str| Cli::try_parse_from(text.split(' ')).map(|cli| cli.command);
+        let run = parse("weir pop --origin http://127.0.0.1:8082 --trace-rate 0.5").unwrap();
+        let Command::Pop(PopCommand { run, task: None }) = run else {
+            panic!("it is to be run");
+        };
+        assert_eq!(run.doors.trace_rate, 0.5);
+        let ask = parse("weir pop status --watch").unwrap();
+        let Command::Pop(PopCommand {
+            task: Some(PopTask::Status(ask)),
+            ..
+        }) = ask
+        else {
+            panic!("it is to be asked");
+        };
+        assert_eq!(ask.watch, Some(Duration::from_secs(1)));
+        assert!(parse("weir pop").is_err());
+        assert!(parse("weir pop --origin http://a --trace-rate 2").is_err());
     }
 
     #[test]
@@ -298,6 +439,7 @@ mod tests {
         assert_eq!(duration("30s"), Ok(Duration::from_secs(30)));
         assert_eq!(duration("250ms"), Ok(Duration::from_millis(250)));
         assert_eq!(duration("2m"), Ok(Duration::from_secs(120)));
+        assert_eq!(duration("12h"), Ok(Duration::from_secs(43_200)));
         for text in ["", "30", "s", "-1s", "1.5s", "30 s", "99999999999s"] {
             assert!(duration(text).is_err(), "{text:?}");
         }

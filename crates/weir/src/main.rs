@@ -6,19 +6,32 @@
 //! - [`transcode`], [`openapi`]: two small ones
 //! - [`certificate`]: what HTTPS and RTMPS show
 //! - [`acme`]: where it comes from, if not from the operator
+//! - [`edge`]: signing edge modules and rolling them out
+//! - [`edge_secret`]: what origins and points of presence know each other by
 //! - [`heap`]: the one call to the C library
+//! - [`files`]: how many files and sockets the process may have open
+//! - [`room`]: what can be said about rooms
+//! - [`status`]: how a point of presence does, as a table
+//! - [`token`]: playback tokens, and the keys that sign them
 //! - [`shutdown`]: how a role is asked to end
 
 mod acme;
+mod cache;
 mod certificate;
 mod cli;
+mod edge;
+mod edge_secret;
+mod files;
 mod heap;
 mod lookup;
 mod openapi;
 mod origin;
 mod pop;
+mod room;
 mod serve;
 mod shutdown;
+mod status;
+mod token;
 mod transcode;
 
 use std::{io::IsTerminal, process::ExitCode};
@@ -26,7 +39,7 @@ use std::{io::IsTerminal, process::ExitCode};
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, PopCommand, PopTask};
 
 fn main() -> ExitCode {
     heap::share();
@@ -54,9 +67,14 @@ fn run(command: Command) -> anyhow::Result<()> {
             .build()
     };
     match command {
-        Command::Serve(args) => runtime()?.block_on(serve::run(args)),
+        Command::Serve(args) => runtime()?.block_on(serve::run(*args)),
         Command::Origin(args) => runtime()?.block_on(origin::run(args)),
-        Command::Pop(args) => runtime()?.block_on(pop::run(args)),
+        Command::Pop(PopCommand { run, task }) => match task {
+            Some(PopTask::Status(args)) => status::print(&args),
+            None => runtime()?.block_on(pop::run(run)),
+        },
+        Command::Token(command) => token::run(command),
+        Command::Edge(task) => edge::run(task),
         Command::Openapi => openapi::print(),
         Command::Transcode(args) => transcode::exec(&args),
     }

@@ -25,7 +25,9 @@ use weir_origin::{
 use crate::{
     certificate::Certificate,
     cli::{Ladder, OriginAloneArgs, OriginArgs, Parts, Slate, WebRtcArgs},
-    lookup, serve, shutdown,
+    edge_secret, lookup,
+    pop::Addresses,
+    serve, shutdown,
 };
 
 /// Runs an origin until it is asked to end.
@@ -33,14 +35,26 @@ pub(crate) async fn run(args: OriginAloneArgs) -> anyhow::Result<()> {
     let asked = shutdown::asked()?;
     let certificate = Certificate::named(
         args.origin.certificate.clone(),
-        args.origin.rtmps.is_some(),
+        args.https.is_some() || args.origin.rtmps.is_some(),
         &args.origin.data,
     )?;
-    let config = config(args.origin, args.listen, certificate.as_ref()).await?;
+    let viewer_https = match args.https.zip(certificate.as_ref()) {
+        Some((address, certificate)) => Some((address, certificate.server_config(&["http/1.1"])?)),
+        None => None,
+    };
+    let config = Config {
+        viewer_https,
+        edge_secrets: edge_secret::named(args.edge_secret_file)?,
+        ..config(args.origin, args.listen, certificate.as_ref()).await?
+    };
     let listeners = Listeners::bind(&config).await?;
-    let viewer = listeners.viewer_address();
+    let viewers = Addresses {
+        plain: listeners.viewer_address(),
+        secure: listeners.viewer_https_address(),
+        http3: None,
+    };
     let origin = Origin::start(config, listeners, Registry::default()).await?;
-    serve::announce(viewer, None, &origin)?;
+    serve::announce(viewers, &origin)?;
     asked.await;
     origin.shut_down().await;
     Ok(())
@@ -80,6 +94,8 @@ pub(crate) async fn config(
             Parts::Standard => PartProfile::Standard,
             Parts::Fast => PartProfile::Fast,
         },
+        steering: args.steering,
+        rooms: args.relay.config()?,
         ..Config::new(data)
     })
 }
@@ -152,7 +168,8 @@ fn passphrase(file: PathBuf) -> anyhow::Result<Passphrase> {
     passphrase.with_context(|| file.display().to_string())
 }
 
-fn first_line(file: &Path) -> anyhow::Result<String> {
+/// The first line of a file with a secret.
+pub(crate) fn first_line(file: &Path) -> anyhow::Result<String> {
     let text = fs::read_to_string(file);
     let text = text.with_context(|| format!("cannot read {}", file.display()))?;
     Ok(text.lines().next().unwrap_or_default().to_owned())

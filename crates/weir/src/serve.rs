@@ -10,14 +10,24 @@ use prometheus_client::registry::Registry;
 use serde_json::json;
 use tokio::sync::oneshot;
 use weir_origin::origin::{Listeners, Origin};
-use weir_pop::Pop;
+use weir_pop::{Pop, upstream::Settings};
 
-use crate::{certificate::Certificate, cli::ServeArgs, lookup, origin, pop::Doors, shutdown};
+use crate::{
+    certificate::Certificate,
+    cli::ServeArgs,
+    lookup, origin,
+    pop::{self, Addresses, Doors},
+    shutdown,
+};
 
 /// Runs both until asked to end: viewers are let go first, then encoders.
 pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
     let asked = shutdown::asked()?;
-    let module = lookup::edge_module(args.edge_module)?;
+    let mut rollout = args.modules.config()?;
+    rollout
+        .store
+        .get_or_insert_with(|| args.origin.data.join("edge-store"));
+    let module = lookup::edge_module(args.modules.edge_module)?;
     let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let certificate = Certificate::named(
         args.origin.certificate.clone(),
@@ -25,23 +35,32 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
         &args.origin.data,
     )?;
     let config = origin::config(args.origin, any_port, certificate.as_ref()).await?;
-    let doors = Doors::open(args.listen, args.https, certificate.as_ref()).await?;
+    let doors = Doors::open(args.listen, args.https, certificate.as_ref(), &args.doors).await?;
     let listeners = Listeners::bind(&config).await?;
 
     let behind = format!("http://{}", listeners.viewer_address());
     let behind = behind.parse().context("the origin's address")?;
     let mut registry = Registry::default();
-    let pop = Pop::load(weir_pop::Config::new(behind, module), &mut registry)?;
+    let edge = weir_pop::Config {
+        rollout: Some(rollout),
+        ..pop::config(
+            Settings::of_origin(behind),
+            module,
+            &args.doors,
+            &args.cache,
+        )
+    };
+    let pop = Pop::load(edge, &mut registry)?;
     let origin = Origin::start(config, listeners, registry).await?;
 
-    let (viewer, https) = doors.addresses();
+    let viewers = doors.addresses();
     let (drain, drained) = oneshot::channel::<()>();
     let serving = tokio::spawn(async move {
         // A sender that is gone asks for the same.
         let drained = async { drained.await.unwrap_or_default() };
         doors.serve(&pop, drained).await;
     });
-    announce(viewer, https, &origin)?;
+    announce(viewers, &origin)?;
     asked.await;
     drop(drain);
     // Requests that wait for a position are let go by the origin's own drain.
@@ -50,15 +69,12 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
 }
 
 /// Says on stdout, in one JSON line, that connections are taken and where.
-pub(crate) fn announce(
-    viewer: SocketAddr,
-    https: Option<SocketAddr>,
-    origin: &Origin,
-) -> anyhow::Result<()> {
+pub(crate) fn announce(viewers: Addresses, origin: &Origin) -> anyhow::Result<()> {
     let push = origin.push_urls();
     let ready = json!({
-        "viewer": format!("http://{viewer}"),
-        "viewer_https": https.map(|address| format!("https://{address}")),
+        "viewer": format!("http://{}", viewers.plain),
+        "viewer_https": viewers.secure.map(|address| format!("https://{address}")),
+        "http3": viewers.http3.map(|address| format!("https://{address}")),
         "operator": format!("http://{}", origin.operator_address()),
         "rtmp": push.rtmp,
         "rtmps": push.rtmps,

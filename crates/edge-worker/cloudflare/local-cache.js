@@ -28,13 +28,7 @@ function match(request) {
   }
   const headers = new Headers(entry.headers);
   headers.set("cf-cache-status", "HIT");
-  const range = /^bytes=(\d+)-(\d*)$/.exec(request.headers.get("range") ?? "");
-  if (!range) return new Response(entry.body, { status: entry.status, headers });
-  const first = Number(range[1]);
-  const last = Math.min(range[2] === "" ? Infinity : Number(range[2]), entry.body.length - 1);
-  headers.set("content-range", `bytes ${first}-${last}/${entry.body.length}`);
-  headers.delete("content-length");
-  return new Response(entry.body.subarray(first, last + 1), { status: 206, headers });
+  return new Response(entry.body, { status: entry.status, headers });
 }
 
 async function put(request) {
@@ -45,14 +39,13 @@ async function put(request) {
     const colon = line.indexOf(":");
     return [line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim()];
   });
-  const chunked = headers.some(([name, value]) => name === "transfer-encoding" && value === "chunked");
-  const body = message.subarray(end + 4);
   const maxAge = /s-maxage=(\d+)/.exec(new Headers(headers).get("cache-control") ?? "");
   if (entries.size >= MAX_ENTRIES) entries.delete(entries.keys().next().value);
   entries.set(request.url, {
     status: Number(statusLine.split(" ")[1]),
+    // It may say that it comes in chunks; it does not.
     headers: headers.filter(([name]) => name !== "transfer-encoding"),
-    body: chunked ? dechunk(body) : body,
+    body: message.subarray(end + 4),
     until: Date.now() + 1000 * Number(maxAge?.[1] ?? 0),
   });
   return new Response(null, { status: 204 });
@@ -65,22 +58,4 @@ function endOfHead(message) {
     }
   }
   throw new Error("no head");
-}
-
-function dechunk(rest) {
-  const chunks = [];
-  for (;;) {
-    const end = rest.indexOf(13);
-    const length = parseInt(new TextDecoder().decode(rest.subarray(0, end)), 16);
-    if (length === 0) break;
-    chunks.push(rest.subarray(end + 2, end + 2 + length));
-    rest = rest.subarray(end + 4 + length);
-  }
-  const body = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0));
-  let at = 0;
-  for (const chunk of chunks) {
-    body.set(chunk, at);
-    at += chunk.length;
-  }
-  return body;
 }

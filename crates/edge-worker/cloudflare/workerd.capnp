@@ -1,36 +1,82 @@
 # The shell under plain `workerd serve`, as the tests and a curious reader run it:
 #
 #   npm ci && npm run build && cp ../../../target/wasm/edge.wasm dist/
-#   npx workerd serve workerd.capnp --socket-addr=http=127.0.0.1:8080 --external-addr=...
+#   WEIR_ORIGIN=http://127.0.0.1:8000 npx workerd serve workerd.capnp coalescing
 #
-# On Cloudflare the platform brings sockets and cache; here a small worker stands in for the cache.
+# `coalescing` shares answers by the Durable Object, as local workerd can; `cached` by the entrypoint
+# that has Workers Cache in front of it on Cloudflare, and nothing here. What else the platform
+# brings, small stand-ins do: local-cache.js the data centre's cache, local-bindings.js an R2 bucket,
+# a rate limit and a dataset.
 
 using Workerd = import "/workerd/workerd.capnp";
 
-const config :Workerd.Config = (
+const coalescing :Workerd.Config = (
   services = [
-    (name = "edge", worker = .edge),
+    (name = "edge", worker = .coalescingEdge),
     (name = "cache", worker = .cache),
-    (name = "internet", network = (allow = ["public", "private"])),
+    .internet,
   ],
-  sockets = [(name = "http", address = "127.0.0.1:8080", http = (), service = "edge")],
+  sockets = [.http],
+  extensions = [.bindings],
 );
 
-const edge :Workerd.Worker = (
-  modules = [
-    (name = "shell.js", esModule = embed "dist/shell.js"),
-    (name = "edge.wasm", wasm = embed "dist/edge.wasm"),
-  ],
-  compatibilityDate = "2026-10-01",
+const cached :Workerd.Config = (
+  services = [(name = "edge", worker = .cachedEdge), .internet],
+  sockets = [.http],
+  extensions = [.bindings],
+);
+
+# On Cloudflare its front line tells what it knows of a viewer; here a request header does.
+const http :Workerd.Socket = (
+  name = "http",
+  address = "127.0.0.1:8080",
+  http = (cfBlobHeader = "cf-blob"),
+  service = "edge",
+);
+
+const internet :Workerd.Service = (name = "internet", network = (allow = ["public", "private"]));
+
+const compatibilityDate :Text = "2026-10-01";
+
+const modules :List(Workerd.Worker.Module) = [
+  (name = "shell.js", esModule = embed "dist/shell.js"),
+  (name = "edge.wasm", wasm = embed "dist/edge.wasm"),
+];
+
+const cachedEdge :Workerd.Worker = (
+  modules = .modules,
+  compatibilityDate = .compatibilityDate,
   bindings = [
     (name = "ORIGIN", fromEnvironment = "WEIR_ORIGIN"),
     (name = "POP", text = "workerd"),
+    (name = "POLICY", fromEnvironment = "WEIR_POLICY"),
+    (name = "SPANS", wrapped = (moduleName = "weir-local:bindings", entrypoint = "bucket")),
   ],
-  globalOutbound = "internet",
+);
+
+const coalescingEdge :Workerd.Worker = (
+  modules = .modules,
+  compatibilityDate = .compatibilityDate,
+  bindings = [
+    (name = "ORIGIN", fromEnvironment = "WEIR_ORIGIN"),
+    (name = "POP", text = "workerd"),
+    (name = "POLICY", fromEnvironment = "WEIR_POLICY"),
+    (name = "EDGE_SECRET", text = "an edge secret of 32 characters, or more"),
+    (name = "COALESCER", durableObjectNamespace = "Coalescer"),
+    (name = "LIMIT_0", wrapped = (moduleName = "weir-local:bindings", entrypoint = "limit")),
+  ],
+  durableObjectNamespaces = [(className = "Coalescer", uniqueKey = "coalescer")],
+  durableObjectStorage = (inMemory = void),
   cacheApiOutbound = "cache",
 );
 
 const cache :Workerd.Worker = (
   modules = [(name = "cache.js", esModule = embed "local-cache.js")],
-  compatibilityDate = "2026-10-01",
+  compatibilityDate = .compatibilityDate,
+);
+
+const bindings :Workerd.Extension = (
+  modules = [
+    (name = "weir-local:bindings", internal = true, esModule = embed "local-bindings.js"),
+  ],
 );

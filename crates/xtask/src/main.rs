@@ -2,6 +2,7 @@
 //!
 //! - [`setup`]: what a fresh machine lacks
 //! - [`wasm`]: the edge module and the player's bindings
+//! - [`cloudflare`]: the Workers for Cloudflare
 //! - [`www`]: the web app
 //! - [`film`]: the film that the demo and the tests push
 //! - [`demo`]: the whole thing, to look at; with `--check`, looked at by a browser
@@ -12,6 +13,7 @@
 // What it prints is what it is run for.
 #![allow(clippy::print_stdout)]
 
+mod cloudflare;
 mod demo;
 mod film;
 mod repo;
@@ -49,12 +51,26 @@ enum Command {
     },
     /// Build the edge module, the player's Wasm and the web app.
     BuildWasm,
+    /// Build the edge for where it is to run.
+    BuildEdge {
+        /// Whose machines.
+        #[arg(long, value_enum)]
+        target: EdgeTarget,
+    },
     /// Prepare the film that the demo and the tests push.
     Film,
     /// Check the rules of the house that the compiler doesn't know.
     Tidy,
     /// Run a benchmark, such as `packaging`.
     Bench {
+        /// Its name.
+        name: String,
+        /// Passed on to it.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
+    /// Run a simulation, such as `cdn`, in virtual time.
+    Sim {
         /// Its name.
         name: String,
         /// Passed on to it.
@@ -71,15 +87,26 @@ enum Command {
     },
 }
 
+/// Where an edge runs that is not `weir pop`.
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum EdgeTarget {
+    /// Two Workers, ready for `npx wrangler deploy`.
+    Cloudflare,
+}
+
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Demo(options) => demo::run(&options),
         Command::Test(options) => test::run(&options),
         Command::Setup { purpose } => succeed(setup::run(purpose)),
         Command::BuildWasm => succeed(build_wasm()),
+        Command::BuildEdge {
+            target: EdgeTarget::Cloudflare,
+        } => succeed(cloudflare::build()),
         Command::Film => succeed(film::demo().map(drop)),
         Command::Tidy => tidy::run(),
         Command::Bench { name, args } => succeed(bench(&name, &args)),
+        Command::Sim { name, args } => succeed(sim(&name, &args)),
         Command::Soak { name, args } => succeed(soak(&name, &args)),
     };
     outcome.unwrap_or_else(|error| {
@@ -104,6 +131,15 @@ fn bench(name: &str, args: &[String]) -> Result<()> {
     build_release("weir-bench")?;
     let mut bench = std::process::Command::new(repo::target("release/weir-bench"));
     run::command(bench.arg(name).args(args).current_dir(repo::root()))
+}
+
+fn sim(name: &str, args: &[String]) -> Result<()> {
+    // For the font of its charts.
+    setup::run(setup::Purpose::Demo)?;
+    run::command(run::cargo().args(["build", "--release", "--bins", "-p", "weir-bench"]))?;
+    let mut sim = std::process::Command::new(repo::target("release/weir-bench"));
+    let name = format!("sim-{name}");
+    run::command(sim.arg(name).args(args).current_dir(repo::root()))
 }
 
 fn soak(name: &str, args: &[String]) -> Result<()> {

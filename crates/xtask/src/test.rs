@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context, Result};
 use clap::Args;
 
-use crate::{film, repo, run, setup, wasm, www};
+use crate::{cloudflare, film, repo, run, setup, wasm, www};
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -26,6 +26,7 @@ struct Tally {
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     setup::run(setup::Purpose::Test)?;
     wasm::build()?;
+    cloudflare::build()?;
     www::build()?;
     let film = film::demo()?;
 
@@ -50,6 +51,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         test.env("WEIR_BIN", repo::target("debug/weir"));
         test.env("WEIR_TRANSCODE_BIN", repo::target("debug/weir-transcode"));
         test.env("WEIR_EDGE_MODULE", wasm::edge_module());
+        test.env("WEIR_ROOMS", cloudflare::rooms());
         test.env("WEIR_WWW", repo::path("www/dist"));
         test.env("WEIR_FILM", &film);
         test.env("WEIR_FFMPEG_9", setup::modern_ffmpeg());

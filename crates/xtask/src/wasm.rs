@@ -17,7 +17,14 @@ pub(crate) fn edge_module() -> PathBuf {
 
 /// Builds both; cargo decides what is up to date.
 pub(crate) fn build() -> Result<()> {
-    run::step("Building the edge module and the player");
+    edge()?;
+    run::step("Building the player");
+    bind_player(&compile("weir-player-wasm")?)
+}
+
+/// Builds the edge module alone.
+pub(crate) fn edge() -> Result<()> {
+    run::step("Building the edge module");
     let edge = compile("weir-edge-worker")?;
     stamp::unless_made(
         &repo::target("wasm/edge.stamp"),
@@ -28,13 +35,12 @@ pub(crate) fn build() -> Result<()> {
                 .map(drop)
                 .context("cannot copy the edge module")
         },
-    )?;
-    bind_player(&compile("weir-player-wasm")?)
+    )
 }
 
 /// Each crate is built on its own, so that neither gets features that the other asked for, and as
 /// a cdylib alone: beside an rlib it would not be optimised as a whole, and a quarter larger.
-fn compile(package: &str) -> Result<PathBuf> {
+pub(crate) fn compile(package: &str) -> Result<PathBuf> {
     const TARGET: &str = "wasm32-unknown-unknown";
     let mut build = run::cargo();
     build.args([

@@ -1,6 +1,6 @@
+/** The edge module: instantiated once, and anew after a trap. */
 import module from "./edge.wasm";
 import {
-  ABI_VERSION,
   type BodyKind,
   type EdgeRequest,
   readPlan,
@@ -9,10 +9,9 @@ import {
   writeConfig,
   writeRequest,
 } from "./abi.ts";
-
-/** What Weir's packager writes in its standard profile. */
-const TARGET_DURATION_MS = 4000;
-const PART_TARGET_MS = 350;
+import type { Env } from "./env.ts";
+import { policyOf } from "./policy.ts";
+import { ABI_VERSION } from "./wire.ts";
 
 interface Exports extends WebAssembly.Exports {
   memory: WebAssembly.Memory;
@@ -26,22 +25,23 @@ interface Exports extends WebAssembly.Exports {
 
 let instance: Exports | undefined;
 
-export function decide(request: EdgeRequest) {
-  return call("edge_decide", (buffer) => writeRequest(buffer, request), readPlan);
+export function decide(env: Env, request: EdgeRequest) {
+  return call(env, "edge_decide", (buffer) => writeRequest(buffer, request), readPlan);
 }
 
 /** `undefined` accepts the body. */
-export function checkBody(kind: BodyKind, body: Uint8Array) {
-  return call("edge_body", (buffer) => writeBodyCheck(buffer, kind, body), readVerdict);
+export function checkBody(env: Env, kind: BodyKind, body: Uint8Array) {
+  return call(env, "edge_body", (buffer) => writeBodyCheck(buffer, kind, body), readVerdict);
 }
 
 /** A guest that trapped, or that said nonsense, is not asked again: the next call starts anew. */
 function call<T>(
+  env: Env,
   name: "edge_decide" | "edge_body",
   write: (buffer: Uint8Array) => number,
   read: (answer: Uint8Array) => T,
 ): T {
-  const guest = (instance ??= start());
+  const guest = (instance ??= start(env));
   const length = write(shared(guest));
   try {
     const answerLength = guest[name](length);
@@ -52,11 +52,11 @@ function call<T>(
   }
 }
 
-function start(): Exports {
+function start(env: Env): Exports {
   // The module imports nothing.
   const guest = new WebAssembly.Instance(module).exports as Exports;
   if (guest.edge_abi() !== ABI_VERSION) throw new Error("the module has another ABI version");
-  const length = writeConfig(shared(guest), TARGET_DURATION_MS, PART_TARGET_MS);
+  const length = writeConfig(shared(guest), policyOf(env).config);
   if (guest.edge_init(length) !== 0) throw new Error("the module refuses its configuration");
   return guest;
 }

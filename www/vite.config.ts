@@ -10,5 +10,5 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     rollupOptions: { input: ["index.html", "watch.html", "golive.html"] },
   },
-  server: { proxy: { "/v/": server, "/t/": server, "/api/": server } },
+  server: { proxy: { "/v/": server, "/t/": server, "/api/": { target: server, ws: true } } },
 });

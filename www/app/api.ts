@@ -38,6 +38,7 @@ export class Refused extends Error {
 
 async function call<T>(path: string, init?: RequestInit): Promise<T> {
   const answer = await fetch(`/api/v1/${path}`, { signal: AbortSignal.timeout(10_000), ...init });
+  if (answer.status === 204) return undefined as T;
   if (answer.ok) return (await answer.json()) as T;
   const problem = (await answer.json().catch(() => ({}))) as { detail?: string };
   throw new Refused(answer.status, problem.detail ?? `The server answered ${answer.status}.`);
@@ -52,9 +53,9 @@ export function getVideo(id: string): Promise<Video> {
 }
 
 /** The newest comments, or those after a number. */
-export function listComments(id: string, after?: number): Promise<CommentPage> {
+export function listComments(id: string, after: number | undefined, limit: number): Promise<CommentPage> {
   const range = after === undefined ? `before=${Number.MAX_SAFE_INTEGER}` : `after=${after}`;
-  return call(`videos/${id}/comments?${range}&limit=100`);
+  return call(`videos/${id}/comments?${range}&limit=${limit}`);
 }
 
 export function postComment(id: string, author: string, text: string): Promise<Comment> {
@@ -63,6 +64,24 @@ export function postComment(id: string, author: string, text: string): Promise<C
     headers: { "content-type": "application/json" },
     body: JSON.stringify({ author, text }),
   });
+}
+
+export type Reaction = "heart" | "clap" | "laugh" | "wow" | "fire";
+
+export async function postReaction(id: string, kind: Reaction): Promise<void> {
+  await call(`videos/${id}/reactions`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ kind }),
+  });
+}
+
+/** The address of a video's room, for one who has the comments up to a number. */
+export function roomUrl(id: string, after?: number): URL {
+  const url = new URL(`/api/v1/videos/${id}/room`, location.href);
+  url.protocol = url.protocol.replace("http", "ws");
+  if (after !== undefined) url.searchParams.set("after", String(after));
+  return url;
 }
 
 export interface Stats {

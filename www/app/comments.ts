@@ -1,52 +1,80 @@
-// Comments under a video: a list that follows the newest, and a form.
+// Comments under a video: a list that follows the newest, a form, and what else its room tells.
 
-import { type Comment, Refused, listComments, postComment } from "./api";
-import { ago, count, make, one, poll } from "./dom";
+import { type Comment, Refused, postComment } from "./api";
+import { ago, count, make, one } from "./dom";
+import { showReactions } from "./reactions";
+import { type Notice, Room } from "./room";
 
-const POLL_MS = 2000;
 /** Most comments kept in the page. */
 const KEPT = 500;
 const AUTHOR = "weir.author";
 
-export function showComments(root: HTMLElement, video: string, onPosted: () => void): void {
+const notices: Record<Notice, string> = {
+  live: "The broadcast is live.",
+  away: "The broadcast was interrupted.",
+  slate: "The broadcast was interrupted. It may go on in a moment.",
+  ended: "The broadcast has ended.",
+};
+
+/** What the page hears of the viewer and of the broadcast. */
+export interface Hooks {
+  onPosted(): void;
+  onReacted(kind: number): void;
+  onNotice(): void;
+}
+
+export function showComments(root: HTMLElement, video: string, hooks: Hooks): void {
   const list = one(".list", root);
   const newer = one<HTMLButtonElement>(".newer", root);
-  let last: number | undefined;
+  const watching = one(".watching", root);
+  const output = one("output", root);
+  let noticed: Notice | undefined;
 
   const atEnd = () => list.scrollHeight - list.scrollTop - list.clientHeight < 60;
   const follow = () => {
     list.scrollTop = list.scrollHeight;
     newer.hidden = true;
   };
-
-  const add = (comments: Comment[]) => {
-    const fresh = comments.filter(({ seq }) => last === undefined || seq > last);
-    if (fresh.length === 0) return;
-    const following = last === undefined || atEnd();
-    last = fresh.at(-1)?.seq;
-    list.append(...fresh.map(item));
+  const add = (items: HTMLElement[]) => {
+    const following = list.childElementCount === 0 || atEnd();
+    list.append(...items);
     while (list.childElementCount > KEPT) list.firstElementChild?.remove();
     if (following) follow();
     else newer.hidden = false;
   };
 
-  const refresh = async () => {
-    const page = await listComments(video, last);
-    one(".total", root).textContent = page.total > 0 ? count(page.total) : "";
-    list.dataset["empty"] = page.total === 0 ? "No comments yet. Yours could be the first." : "";
-    // An empty video's next page begins at its first comment.
-    if (page.comments.length === 0) last ??= 0;
-    add(page.comments);
-  };
+  const react = showReactions(
+    one(".reactions", root),
+    video,
+    (text) => (output.textContent = text),
+    hooks.onReacted,
+  );
+  const room = new Room(video, {
+    comments(comments, total) {
+      one(".total", root).textContent = total > 0 ? count(total) : "";
+      list.dataset["empty"] = total === 0 ? "No comments yet. Yours could be the first." : "";
+      if (comments.length > 0) add(comments.map(item));
+    },
+    reactions: react,
+    notice(notice) {
+      // What was so when the page came is no news.
+      if (noticed !== undefined && noticed !== notice) add([make("li", "notice", notices[notice])]);
+      noticed = notice;
+      hooks.onNotice();
+    },
+    viewers(viewers) {
+      watching.hidden = viewers === undefined;
+      watching.textContent = `${count(Math.max(viewers ?? 0, 1))} watching`;
+    },
+  });
 
   newer.addEventListener("click", follow);
   list.addEventListener("scroll", () => {
     if (atEnd()) newer.hidden = true;
   });
-  poll(POLL_MS, refresh);
   form(one("form", root), video, async () => {
-    onPosted();
-    await refresh().catch(() => {});
+    hooks.onPosted();
+    await room.posted();
     follow();
   });
 }

@@ -16,9 +16,7 @@ player.setAttribute("autoplay", "");
 player.setAttribute("src", `/v/${id}/index.m3u8`);
 one(".stage").append(player);
 
-showComments(one(".comments"), id, () => player.report("comment"));
-showStatistics(id);
-poll(4000, async () => {
+const refresh = async () => {
   try {
     describe(await getVideo(id));
   } catch (error) {
@@ -26,7 +24,15 @@ poll(4000, async () => {
       one(".title").textContent = "There is no such video";
     }
   }
+};
+showComments(one(".comments"), id, {
+  onPosted: () => player.report("comment"),
+  onReacted: (kind) => player.report("reaction", kind),
+  // A video's state is shared for a second: by then the news is in it.
+  onNotice: () => setTimeout(refresh, 1100),
 });
+showStatistics(id);
+poll(4000, refresh);
 
 function describe(video: Video): void {
   const title = video.title || "Untitled";

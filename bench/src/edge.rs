@@ -40,9 +40,9 @@ pub(crate) async fn watch(url: &str, began: Instant, until: Instant) -> Result<V
 #[derive(Default)]
 pub(crate) struct Edge {
     /// The segment that comes to be.
-    msn: u64,
+    pub(crate) msn: u64,
     /// Its parts so far.
-    parts: u32,
+    pub(crate) parts: u32,
     /// End of the last of them, in seconds since the first segment.
     pub(crate) end_s: f64,
     gap: bool,

@@ -1,14 +1,17 @@
 //! Side-by-side benchmarks. Each writes `target/bench/NAME.json` and prints the same rows; the
 //! tables worth keeping are in `bench/README.md`.
 
+mod delivery;
 mod edge;
 mod events;
+mod flat;
 mod ingest;
 mod packaging;
 mod peer;
 mod process;
 mod publisher;
 mod report;
+mod sim;
 mod transcode;
 
 use std::time::Duration;
@@ -63,6 +66,17 @@ enum Bench {
         #[arg(long, default_value_t = 3)]
         rounds: usize,
     },
+    /// How fast a point of presence answers, next to nginx's proxy_cache and Varnish.
+    Edge(delivery::Options),
+    /// Whether the origin notices how many watch one live video.
+    Flat {
+        /// Numbers of viewers.
+        #[arg(long, value_delimiter = ',', default_value = "10,100,1000")]
+        viewers: Vec<usize>,
+        /// Seconds that each crowd is counted for, at most 40.
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=40))]
+        seconds: u64,
+    },
     /// How many events a second are made durable and counted.
     Events {
         /// Numbers of events in a batch.
@@ -77,6 +91,12 @@ enum Bench {
         /// Rounds; medians are reported.
         #[arg(long, default_value_t = 3)]
         rounds: usize,
+    },
+    /// A million viewers in virtual time: origin requests, hit ratios and waits.
+    SimCdn {
+        /// Where the charts go.
+        #[arg(long, default_value = "docs/sim")]
+        charts: std::path::PathBuf,
     },
 }
 
@@ -93,12 +113,15 @@ async fn main() -> Result<()> {
             seconds,
             rounds,
         } => ingest::run(&streams, Duration::from_secs(seconds), rounds).await,
+        Bench::Edge(options) => delivery::run(&options).await,
         Bench::Transcode { seconds, rounds } => transcode::run(seconds, rounds).await,
+        Bench::Flat { viewers, seconds } => flat::run(&viewers, Duration::from_secs(seconds)).await,
         Bench::Events {
             per_batch,
             callers,
             seconds,
             rounds,
         } => events::run(&per_batch, callers, Duration::from_secs(seconds), rounds).await,
+        Bench::SimCdn { charts } => sim::cdn(&charts),
     }
 }

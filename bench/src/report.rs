@@ -36,9 +36,11 @@ pub(crate) fn publish(name: &str, rows: &[Row]) -> Result<()> {
             .iter()
             .map(|(name, figure)| format!("{name} {figure:.2}"))
             .collect();
-        let ratio = match row.peers.values().next() {
-            Some(peer) => format!("{:.2}", row.ours / peer),
-            None => "-".to_owned(),
+        let ratios = row.peers.values().map(|peer| row.ours / peer);
+        let ratios: Vec<String> = ratios.map(|ratio| format!("{ratio:.2}")).collect();
+        let ratio = match ratios.is_empty() {
+            false => ratios.join(", "),
+            true => "-".to_owned(),
         };
         println!(
             "| {} | {} | {} | {:.2} | {} | {ratio} |",

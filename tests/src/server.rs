@@ -1,8 +1,12 @@
 //! A `weir serve` of the test's own.
 
-use std::{path::PathBuf, process::Command, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
 
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 use tempfile::TempDir;
 use weir_model::{
     VideoId,
@@ -10,7 +14,7 @@ use weir_model::{
 };
 
 use crate::{
-    Http, built, eventually,
+    Http, PointOfPresence, PopOptions, built, eventually,
     process::{self, Process},
     wait::PATIENCE,
 };
@@ -22,6 +26,8 @@ pub struct WeirOptions {
     pub reconnect_window: Duration,
     /// Further arguments of `weir serve`.
     pub args: Vec<String>,
+    /// Whether origin and point of presence are processes of their own.
+    pub apart: bool,
 }
 
 impl Default for WeirOptions {
@@ -29,6 +35,7 @@ impl Default for WeirOptions {
         Self {
             reconnect_window: Duration::from_secs(30),
             args: Vec::new(),
+            apart: false,
         }
     }
 }
@@ -38,6 +45,7 @@ impl Default for WeirOptions {
 #[derive(Debug)]
 pub struct Weir {
     process: Process,
+    pop: Option<PointOfPresence>,
     ready: Ready,
     options: WeirOptions,
     viewer: Http,
@@ -71,10 +79,18 @@ impl Weir {
         let data = tempfile::tempdir().expect("a temporary folder can be made");
         let any = "127.0.0.1:0".to_owned();
         let (process, ready) = launch(&data, &options, [any.clone(), any.clone(), any]).await;
-        let viewer = Http::new(&ready.viewer);
         let operator = operator(&ready);
+        let (pop, viewer) = match options.apart {
+            true => {
+                let pop = PointOfPresence::start(PopOptions::of_origin(&ready.viewer)).await;
+                let viewer = pop.viewer().clone();
+                (Some(pop), viewer)
+            }
+            false => (None, Http::new(&ready.viewer)),
+        };
         Self {
             process,
+            pop,
             ready,
             options,
             viewer,
@@ -142,8 +158,13 @@ impl Weir {
         &self.ready.srt
     }
 
+    /// What points of presence use, if it is an origin apart: `http://127.0.0.1:port`.
+    pub fn origin_url(&self) -> Option<&str> {
+        self.options.apart.then_some(&*self.ready.viewer)
+    }
+
     /// The data folder.
-    pub fn data(&self) -> &std::path::Path {
+    pub fn data(&self) -> &Path {
         self.data.path()
     }
 
@@ -155,6 +176,11 @@ impl Weir {
     /// The server's process id.
     pub fn pid(&self) -> u32 {
         self.process.pid()
+    }
+
+    /// The process id of the point of presence, if it has one of its own.
+    pub fn pop_pid(&self) -> Option<u32> {
+        self.pop.as_ref().map(PointOfPresence::pid)
     }
 
     /// Process ids of the transcoder's children.
@@ -221,7 +247,8 @@ impl Weir {
     }
 }
 
-fn sample(line: &str, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
+/// The value in a line of Prometheus's text, if it is such a sample.
+pub(crate) fn sample(line: &str, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
     let (series, value) = line.rsplit_once(' ')?;
     let (series_name, series_labels) = series.split_once('{').unwrap_or((series, ""));
     let has = |(key, value): &(&str, &str)| series_labels.contains(&format!("{key}=\"{value}\""));
@@ -252,8 +279,14 @@ async fn launch(
     [viewer, rtmp, operator]: [String; 3],
 ) -> (Process, Ready) {
     let mut command = Command::new(built::weir());
+    match options.apart {
+        true => command.arg("origin"),
+        false => command
+            .arg("serve")
+            .arg("--edge-module")
+            .arg(built::edge_module()),
+    };
     command
-        .arg("serve")
         .arg("--data")
         .arg(data.path().join("data"))
         .args([
@@ -268,8 +301,6 @@ async fn launch(
             "--webrtc",
             "127.0.0.1:0",
         ])
-        .arg("--edge-module")
-        .arg(built::edge_module())
         .arg("--www")
         .arg(built::www())
         .arg("--transcoder")
@@ -282,11 +313,19 @@ async fn launch(
         std::fs::write(&ladder, LADDER).expect("the data folder can be written to");
         command.arg("--ladder").arg(ladder);
     }
-    let log = data.path().join("weir.log");
-    let (process, line) = Process::start_and_read_line("weir", &mut command, &log);
+    until_ready("weir", &mut command, &data.path().join("weir.log")).await
+}
+
+/// Starts `command` and reads the JSON line that it prints when it takes connections.
+pub(crate) async fn until_ready<T: DeserializeOwned>(
+    name: &'static str,
+    command: &mut Command,
+    log: &Path,
+) -> (Process, T) {
+    let (process, line) = Process::start_and_read_line(name, command, log);
     let line = tokio::time::timeout(PATIENCE, line).await;
-    let line = line.unwrap_or_else(|_| panic!("weir is not ready within {PATIENCE:?}"));
-    let line = line.expect("weir ended before it was ready");
+    let line = line.unwrap_or_else(|_| panic!("{name} is not ready within {PATIENCE:?}"));
+    let line = line.unwrap_or_else(|_| panic!("{name} ended before it was ready"));
     let ready = serde_json::from_str(&line);
     (
         process,

@@ -50,6 +50,7 @@ async fn start(args: &[&str], reconnect_window: Duration) -> Weir {
     Weir::start_with(WeirOptions {
         reconnect_window,
         args,
+        ..WeirOptions::default()
     })
     .await
 }

@@ -203,7 +203,8 @@ async fn a_segment_is_sent_while_it_grows_and_kept_whole() {
     // Under both names it is the same, whole, from the cache too.
     let again = live.weir.viewer().get(&path).await.expect_ok();
     assert_eq!(again.body, whole);
-    assert_eq!(again.header("cache-status"), Some("weir; hit"));
+    let status = again.header("cache-status").unwrap_or_default();
+    assert!(status.starts_with("weir; hit"), "{status}");
     let plain = path.replace("dash-", "");
     assert_eq!(live.weir.viewer().body(&plain).await, whole);
     // What will be only after the next one is not waited for.

@@ -14,7 +14,8 @@ use super::{
 /// Complaints about each player, by browser and player.
 pub(crate) type Plays = BTreeMap<&'static str, BTreeMap<String, Vec<String>>>;
 
-const BROWSERS: [&str; 2] = ["chromium", "firefox"];
+/// In the order in which they play.
+pub(crate) const BROWSERS: [&str; 2] = ["chromium", "firefox"];
 const SECONDS: u32 = 3;
 
 /// How far before a discontinuity playing begins, and how far behind the beginning of a window that
@@ -71,14 +72,21 @@ fn complaints(reading: &Reading, browser: &str, player: &str) -> Option<Vec<Stri
     Some(reading.plays[browser][player].clone())
 }
 
-/// Has every player play, one browser after the other: live at its edge, after a discontinuity over
+/// Has every player play in these browsers, one after the other: live at its edge, after a discontinuity over
 /// it, of the playlists for rewinding from their beginning, and of the recording both ends.
-pub(crate) async fn play(weir: &Weir, id: VideoId, state: State, playlist: &str) -> Plays {
+pub(crate) async fn play(
+    weir: &Weir,
+    id: VideoId,
+    state: State,
+    playlist: &str,
+    browsers: &'static [&'static str],
+) -> Plays {
     let source = format!("/v/{id}/source/{playlist}");
     let (from_ms, across_ms) = match state {
         State::Live | State::Recording => (None, None),
         State::AfterDiscontinuity => {
-            let (end, start) = last_break(&MediaPlaylist::fetch(weir.viewer(), &source).await);
+            let playlist = MediaPlaylist::fetch(weir.viewer(), &source).await;
+            let (end, start) = last_break(&playlist).expect("there is a discontinuity");
             (Some(end - BEFORE_MS), Some(start))
         }
         State::Dvr => {
@@ -107,17 +115,18 @@ pub(crate) async fn play(weir: &Weir, id: VideoId, state: State, playlist: &str)
         "toEnd": state == State::Recording,
     });
     let all = tokio::task::spawn_blocking(move || {
-        BROWSERS.map(|browser| {
+        let in_one = |browser| {
             input["browser"] = json!(browser);
             (browser, browser::run("witness", &input, PATIENCE * 6))
-        })
+        };
+        browsers.iter().copied().map(in_one).collect()
     });
-    all.await.expect("the players were looked at").into()
+    all.await.expect("the players were looked at")
 }
 
 /// When the media before the last discontinuity ends, and when that after it begins: Unix ms. What is
 /// listed between them has none.
-fn last_break(playlist: &MediaPlaylist) -> (i64, i64) {
+pub(crate) fn last_break(playlist: &MediaPlaylist) -> Option<(i64, i64)> {
     let (mut at, mut end) = (0, 0);
     let mut found = None;
     for segment in playlist.segments() {
@@ -130,5 +139,5 @@ fn last_break(playlist: &MediaPlaylist) -> (i64, i64) {
             end = at;
         }
     }
-    found.expect("there is a discontinuity")
+    found
 }

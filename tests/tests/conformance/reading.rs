@@ -62,13 +62,19 @@ pub(crate) struct Readers {
 }
 
 impl Reading {
+    /// With the players of all browsers but after a discontinuity: it would have left the window of a
+    /// slow machine before the second one came to it.
     pub(crate) async fn take(weir: &Weir, id: VideoId, state: State) -> Self {
         let name = if state == State::Dvr {
             "dvr.m3u8"
         } else {
             "index.m3u8"
         };
-        let plays = players::play(weir, id, state, name);
+        let browsers = match state {
+            State::AfterDiscontinuity => &players::BROWSERS[..1],
+            _ => &players::BROWSERS[..],
+        };
+        let plays = players::play(weir, id, state, name, browsers);
         let (plays, reading) = tokio::join!(plays, Self::fetch(weir, id, state, name));
         Self { plays, ..reading }
     }

@@ -16,7 +16,7 @@ use tokio::{
 use super::{
     Figures,
     origin::{Origin, Thing},
-    servers::Server,
+    servers::{Kind, Server},
 };
 use crate::{process, report::median};
 
@@ -64,7 +64,11 @@ pub(super) async fn run(server: &Server, origin: &Origin, waiters: usize) -> Res
         }
         cpu += process::usage(server.pid())?.cpu - cpu_before;
         let asked = origin.asked() - asked_before;
-        ensure!(asked == 1, "the origin was asked {asked} times");
+        // nginx's lock on a cache entry lets a second request through now and then.
+        ensure!(
+            server.kind() != Kind::Weir || asked == 1,
+            "the origin was asked {asked} times"
+        );
     }
     late_ms.sort_by(f64::total_cmp);
     let p99 = late_ms[late_ms.len() * 99 / 100];

@@ -9,6 +9,7 @@ use hyper_util::{
     rt::TokioExecutor,
 };
 use tokio::time::Instant;
+use weir_tests::playlist;
 
 use crate::edge;
 
@@ -31,21 +32,21 @@ pub(super) async fn watch(
     let client = Client::builder(TokioExecutor::new()).build_http();
     let url = format!("{base}/{rendition}/index.m3u8");
     let mut watched = Watched::default();
-    let mut playlist = text(&client, &url).await?;
+    let mut listed = text(&client, &url).await?;
     while Instant::now() < end {
-        let position = edge::edge(&playlist);
-        let hint = hint(&playlist).with_context(|| format!("{url} announces no part"))?;
+        let position = edge::edge(&listed);
+        let hint = hint(&listed).with_context(|| format!("{url} announces no part"))?;
         let next = format!(
             "{url}?_HLS_msn={}&_HLS_part={}",
             position.msn, position.parts
         );
-        let part = format!("{base}/{rendition}/{hint}");
-        let (listed, arrived) = tokio::join!(text(&client, &next), drain(&client, &part));
-        playlist = listed?;
+        let part = playlist::resolve(&url, hint);
+        let (next, arrived) = tokio::join!(text(&client, &next), drain(&client, &part));
+        listed = next?;
         let arrived = arrived?;
         if arrived >= from {
             watched.requests += 2;
-            let due = edge::edge(&playlist).end_s;
+            let due = edge::edge(&listed).end_s;
             let late = arrived.duration_since(began).as_secs_f64() - due;
             watched.late_ms.push(late * 1000.0);
         }

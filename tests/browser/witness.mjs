@@ -11,8 +11,6 @@ import { withFirefox } from "./firefox.mjs";
 import { frameNoter } from "./frames.mjs";
 import { placeOf, withTheatre } from "./theatre.mjs";
 
-const SEEK_MS = 10_000;
-const SEEKS = 3;
 const FIRST_FRAME_MS = 40_000;
 const given = input();
 
@@ -59,29 +57,18 @@ async function complaints(where) {
   return where.evaluate(() => window.fatal);
 }
 
-/** Paused, so that it can be said where a busy machine got to. Asked for again if a player that was
- * about to fetch something else stays where it is, as a viewer would. */
+/** Paused, so that it can be said where a busy machine got to. */
 async function seek(where) {
   await holds(where, "a date", () => window.player?.dateMs());
+  await where.evaluate((fromMs) => {
+    window.shown.video.pause();
+    window.player.seekBy((fromMs - window.player.dateMs()) / 1000);
+  }, given.fromMs);
   const there = (fromMs) => {
     const { video } = window.shown;
     return !video.seeking && video.readyState > 2 && Math.abs(window.player.dateMs() - fromMs) < 3500;
   };
-  for (let attempt = 1; ; attempt += 1) {
-    await where.evaluate((fromMs) => {
-      window.shown.video.pause();
-      window.player.seekBy((fromMs - window.player.dateMs()) / 1000);
-    }, given.fromMs);
-    try {
-      await holds(where, "the time sought", there, given.fromMs, SEEK_MS);
-      break;
-    } catch (error) {
-      if (attempt === SEEKS) throw error;
-      // From where it stands it plays on before it is asked again.
-      await where.evaluate(() => void window.shown.video.play());
-      await new Promise((resolve) => setTimeout(resolve, 500));
-    }
-  }
+  await holds(where, "the time sought", there, given.fromMs);
   await where.evaluate(() => void window.shown.video.play());
 }
 

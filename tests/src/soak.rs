@@ -133,6 +133,7 @@ pub async fn run(soak: &Soak) -> Report {
     }
     Report {
         length: soak.length,
+        round: soak.encoder_fails_every * Failure::ALL.len() as u32,
         failures,
         transcoder_deaths,
         views,

@@ -8,7 +8,7 @@
 //! - [`acme`]: where it comes from, if not from the operator
 //! - [`edge`]: signing edge modules and rolling them out
 //! - [`edge_secret`]: what origins and points of presence know each other by
-//! - [`heap`]: the one call to the C library
+//! - [`heap`]: the calls to the C library
 //! - [`files`]: how many files and sockets the process may have open
 //! - [`room`]: what can be said about rooms
 //! - [`status`]: how a point of presence does, as a table
@@ -62,6 +62,7 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> anyhow::Result<()> {
     let runtime = || {
+        heap::keep_trimmed()?;
         tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()

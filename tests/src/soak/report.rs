@@ -9,6 +9,8 @@ use super::{Failure, Watched, memory::Sample, viewer::View};
 pub struct Report {
     /// How long it was.
     pub length: Duration,
+    /// From a failure to the next of the same kind.
+    pub round: Duration,
     /// How the encoder failed, in order.
     pub failures: Vec<Failure>,
     /// How many transcoders were killed.
@@ -27,25 +29,31 @@ pub struct Report {
 const WARM: Duration = Duration::from_secs(180);
 
 impl Report {
-    /// What `of` a sample was after the first three minutes, and at the end: medians of a minute, in
-    /// bytes. None if the soak was too short.
+    /// What `of` a sample was at most, in the first round of failures after the first three minutes and
+    /// in the last round, in bytes. What is held depends on the film, which failures exchange: so a round
+    /// is compared with a round, by its highest minute (a median, lest a moment's peak decides). None if
+    /// the two rounds would overlap.
     pub fn memory(&self, of: impl Fn(&Sample) -> Option<u64>) -> Option<(u64, u64)> {
-        let minute = |from: Duration| {
-            let mut held: Vec<u64> = self
-                .samples
-                .iter()
-                .filter(|sample| sample.at >= from && sample.at < from + Duration::from_secs(60))
-                .filter_map(&of)
-                .collect();
-            held.sort_unstable();
-            held.get(held.len() / 2).copied()
+        let end = self.samples.last()?.at;
+        let last = end.checked_sub(self.round)?;
+        let highest = |from: Duration| {
+            let mut minutes: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
+            for sample in &self.samples {
+                let within = sample.at >= from && sample.at < from + self.round;
+                if let Some(held) = of(sample).filter(|_| within) {
+                    minutes
+                        .entry(sample.at.as_secs() / 60)
+                        .or_default()
+                        .push(held);
+                }
+            }
+            let medians = minutes.into_values().filter_map(|mut held| {
+                held.sort_unstable();
+                held.get(held.len() / 2).copied()
+            });
+            medians.max()
         };
-        let last = self
-            .samples
-            .last()?
-            .at
-            .checked_sub(Duration::from_secs(60))?;
-        (last > WARM).then(|| minute(WARM).zip(minute(last)))?
+        (last >= WARM + self.round).then(|| highest(WARM).zip(highest(last)))?
     }
 
     /// The most that a transcoder held, in bytes.
@@ -88,7 +96,7 @@ impl fmt::Display for Report {
             let more = (late / early - 1.0) * 100.0;
             writeln!(
                 f,
-                "| memory of the {name}, fourth minute and last | {early:.1} MB, {late:.1} MB ({more:+.1}%) |"
+                "| memory of the {name}, highest minute of the first round and of the last | {early:.1} MB, {late:.1} MB ({more:+.1}%) |"
             )?;
         }
         let transcoder = self.transcoder_memory() as f64 / 1e6;

@@ -4,7 +4,7 @@
 //! viewer may hold: connections, streams, heads, the time to send and to take.
 //!
 //! - `tcp`: HTTP/1.1 and HTTP/2: accept, TLS, what ALPN chose
-//! - `http1`: one connection, which costs next to nothing while it is idle
+//! - `http1`: one connection, which costs next to nothing while it is idle or waits
 //! - `http2`: one connection
 //! - `http3`: HTTP/3: the endpoint, one connection, one request
 //! - `quic`: QUIC as the HTTP/3 library wants it, with bounds on what a peer may send
@@ -26,15 +26,16 @@ pub(crate) mod tcp;
 mod upload;
 
 use std::{
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
+use futures_util::future::Either;
 use http::{
-    HeaderName, HeaderValue, Method, Request,
-    header::{CONNECTION, CONTENT_LENGTH},
+    HeaderValue, Method, Request,
+    header::{ALT_SVC, CONNECTION, CONTENT_LENGTH},
 };
 use http_body::Body;
 use http_body_util::Full;
@@ -44,9 +45,9 @@ use weir_model::{TraceParent, trace::redacted};
 
 use crate::{
     Config,
-    handler::Handler,
+    handler::{Answering, Handler},
     metrics::{Metrics, Protocol},
-    respond::{ViewerBody, ViewerResponse},
+    respond::{Reply, ViewerBody, ViewerResponse},
     trace::Tracer,
 };
 
@@ -65,12 +66,14 @@ const PIECE_BYTES: usize = 64 * 1024;
 /// How long a connection's end may take to be told.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-/// RFC 7838.
-const ALT_SVC: HeaderName = HeaderName::from_static("alt-svc");
-
-/// Where a request comes from: an extension of every request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Peer(pub(crate) SocketAddr);
+/// What a door knows of a request besides its head.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Caller {
+    pub(crate) address: IpAddr,
+    pub(crate) came: Instant,
+    /// The request's place in a trace, if it has one.
+    pub(crate) trace: Option<TraceParent>,
+}
 
 /// What a door needs of the PoP that it leads into.
 #[derive(Clone)]
@@ -89,61 +92,76 @@ impl Doorway {
         &self.handler.metrics
     }
 
-    /// Has a request answered.
-    async fn answer<B>(
-        &self,
-        protocol: Protocol,
-        peer: SocketAddr,
-        mut request: Request<B>,
-    ) -> ViewerResponse
+    /// Has a request answered: on the spot, if nothing has to be waited for.
+    fn answer<B>(&self, protocol: Protocol, peer: SocketAddr, request: Request<B>) -> Answering
     where
         B: Body<Data = Bytes, Error: Send> + Send + Unpin + 'static,
     {
         self.metrics().came_over(protocol);
-        let place = self.tracer.place(request.headers(), Instant::now());
-        let extensions = request.extensions_mut();
-        extensions.insert(Peer(peer));
-        if let Some(place) = place {
-            extensions.insert(place);
-        }
-        let mut response = match place.filter(|place| place.sampled) {
-            None => self.handler.clone().answer(request).await,
-            Some(place) => Box::pin(self.followed(protocol, place, request)).await,
+        let came = Instant::now();
+        let trace = self.tracer.place(request.headers(), came);
+        let caller = Caller {
+            address: peer.ip(),
+            came,
+            trace,
         };
-        if let Some(alt_svc) = &self.alt_svc {
-            response.headers_mut().insert(ALT_SVC, alt_svc.clone());
+        match trace.filter(|place| place.sampled) {
+            None => self.handler.answer(request, caller),
+            Some(place) => {
+                let handler = self.handler.clone();
+                Either::Right(Box::pin(followed(
+                    handler, protocol, place, request, caller,
+                )))
+            }
         }
-        response
     }
 
-    /// Has a request answered and logs that.
-    async fn followed<B>(
+    /// The same, as the libraries take it.
+    async fn respond<B>(
         &self,
         protocol: Protocol,
-        place: TraceParent,
+        peer: SocketAddr,
         request: Request<B>,
     ) -> ViewerResponse
     where
         B: Body<Data = Bytes, Error: Send> + Send + Unpin + 'static,
     {
-        let span = info_span!("viewer", trace = %place.trace_id());
-        let answering = async {
-            let began = Instant::now();
-            let method = request.method().clone();
-            let path = redacted(request.uri().path());
-            let response = self.handler.clone().answer(request).await;
-            info!(
-                protocol = protocol.as_str(),
-                %method,
-                path,
-                status = response.status().as_u16(),
-                ms = began.elapsed().as_millis() as u64,
-                "answered"
-            );
-            response
-        };
-        answering.instrument(span).await
+        let reply = self.answer(protocol, peer, request).await;
+        let mut response = reply.into_response();
+        if let Some(alt_svc) = &self.alt_svc {
+            response.headers_mut().insert(ALT_SVC, alt_svc.clone());
+        }
+        response
     }
+}
+
+/// Has a request answered and logs that.
+async fn followed<B>(
+    handler: Arc<Handler>,
+    protocol: Protocol,
+    place: TraceParent,
+    request: Request<B>,
+    caller: Caller,
+) -> Reply
+where
+    B: Body<Data = Bytes, Error: Send> + Send + Unpin + 'static,
+{
+    let span = info_span!("viewer", trace = %place.trace_id());
+    let answering = async {
+        let method = request.method().clone();
+        let path = redacted(request.uri().path());
+        let reply = handler.answer(request, caller).await;
+        info!(
+            protocol = protocol.as_str(),
+            %method,
+            path,
+            status = reply.content.status().as_u16(),
+            ms = caller.came.elapsed().as_millis() as u64,
+            "answered"
+        );
+        reply
+    };
+    answering.instrument(span).await
 }
 
 /// Has an answer fit HTTP/2 and HTTP/3, where hyper or nobody sees to what HTTP/1.1 gets for free:

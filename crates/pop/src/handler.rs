@@ -10,8 +10,7 @@ mod fetch;
 mod forward;
 
 use std::{
-    future::{Future, ready},
-    net::IpAddr,
+    future::{Future, Ready, ready},
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
@@ -27,17 +26,18 @@ use weir_model::{VideoId, WallTime, edge::Hops, problem::Code};
 
 use crate::{
     cache::{Disk, Hit, Memory, Templates},
-    doors::Peer,
+    doors::Caller,
     facts::Facts,
     flights::Flights,
     guest::{Author, CallError, Guests, Mark},
     metrics::{Bound, Metrics, Outcome},
-    order::{Errand, Order, cache_key},
-    respond::{self, Asked, ViewerResponse, cache_status::CacheStatus, problem},
+    order::{Errand, Order, cache_key, stream_key},
+    respond::{
+        self, Asked, Content, Kept, Reply, ViewerResponse, cache_status::CacheStatus, problem,
+    },
     room::Rooms,
     shelf::LiveEdges,
     timing::Timing,
-    trace,
     upstream::{FetchError, LoopDetected, Sender, Upstream},
 };
 
@@ -74,6 +74,9 @@ enum Step {
     Join { video: VideoId, after: Option<u64> },
 }
 
+/// An answer that is there, or one that is waited for.
+pub(crate) type Answering = Either<Ready<Reply>, Pin<Box<dyn Future<Output = Reply> + Send>>>;
+
 /// What is counted of an answer.
 #[derive(Clone, Copy)]
 struct Account {
@@ -84,24 +87,21 @@ struct Account {
 
 impl Handler {
     /// Answers `request` and counts it.
-    pub(crate) fn answer<B>(
-        self: Arc<Self>,
-        request: Request<B>,
-    ) -> impl Future<Output = ViewerResponse> + Send
+    pub(crate) fn answer<B>(self: &Arc<Self>, request: Request<B>, caller: Caller) -> Answering
     where
         B: Body<Data = Bytes> + Send + Unpin + 'static,
     {
         let (mut parts, body) = request.into_parts();
-        let now = Instant::now();
-        let decided = self.decide(&parts, now);
+        let now = caller.came;
+        let decided = self.decide(&parts, &caller);
         let by_pop = decided.by_pop;
         let account = Account {
             class: decided.class,
             mark: decided.mark,
             timing: decided.timing,
         };
-        let (outcome, response) = match decided.step {
-            Step::Done(outcome, response) => (outcome, response),
+        let (outcome, content) = match decided.step {
+            Step::Done(outcome, response) => (outcome, response.into()),
             Step::Found(hit) => {
                 let asked = Asked {
                     method: &parts.method,
@@ -109,50 +109,49 @@ impl Handler {
                     by_pop,
                 };
                 let status = status_of(&hit, false, now);
-                (Outcome::Hit, respond::kept(&hit, asked, status, now))
+                (Outcome::Hit, Kept::new(hit, asked, status, now).into())
             }
             Step::Join { video, after } => {
-                let address = address(&parts);
-                (
-                    Outcome::Pass,
-                    self.rooms.join(&mut parts, video, after, address),
-                )
+                let address = Some(caller.address);
+                let response = self.rooms.join(&mut parts, video, after, address);
+                (Outcome::Pass, response.into())
             }
             Step::Fetch(mut order) => {
-                order.trace = trace::of(&parts);
+                order.trace = caller.trace;
+                let handler = self.clone();
                 return Either::Right(Box::pin(async move {
-                    self.fetch(order, &parts, by_pop, account).await
-                }) as BoxedAnswer);
+                    handler.fetch(order, &parts, by_pop, account).await
+                }));
             }
             Step::Send(mut errand) => {
-                errand.trace = trace::of(&parts);
+                errand.trace = caller.trace;
+                let handler = self.clone();
                 return Either::Right(Box::pin(async move {
-                    let (outcome, response) =
-                        self.send(&errand, account.mark, &parts.headers, body).await;
-                    self.finish(account, outcome, response)
+                    let head = &parts.headers;
+                    let (outcome, response) = handler.send(&errand, account.mark, head, body).await;
+                    handler.finish(account, outcome, response.into())
                 }));
             }
         };
-        Either::Left(ready(self.finish(account, outcome, response)))
+        Either::Left(ready(self.finish(account, outcome, content)))
     }
 
-    /// Counts an answer, and says where its time went.
-    fn finish(
-        &self,
-        account: Account,
-        outcome: Outcome,
-        mut response: ViewerResponse,
-    ) -> ViewerResponse {
+    /// Counts an answer.
+    fn finish(&self, account: Account, outcome: Outcome, content: Content) -> Reply {
         self.metrics.answered(account.class, outcome);
         if let Some(mark) = account.mark {
-            self.guests.answered(mark, response.status());
+            self.guests.answered(mark, content.status());
         }
-        account.timing.tell(outcome, response.headers_mut());
-        response
+        Reply {
+            content,
+            outcome,
+            timing: account.timing,
+        }
     }
 
     /// Asks the guest, and on the spot the memory.
-    fn decide(&self, parts: &Parts, now: Instant) -> Decided {
+    fn decide(&self, parts: &Parts, caller: &Caller) -> Decided {
+        let now = caller.came;
         let refused = |response| Decided {
             class: Class::Web,
             mark: None,
@@ -183,7 +182,7 @@ impl Handler {
             if let Some(cmcd) = &plan.cmcd {
                 self.metrics.players.count(cmcd);
             }
-            let step = match self.over_limit(&plan, parts, now) {
+            let step = match self.over_limit(&plan, caller) {
                 Some(wait) => Step::Done(Outcome::Denied, respond::rate_limited(wait)),
                 None => self.step(&plan, &author, parts, &sender, now),
             };
@@ -235,9 +234,9 @@ impl Handler {
                 if let Some(hit) = self.memory.fresh(&key, now) {
                     return Step::Found(hit);
                 }
-                match self.beyond(plan.class, serve, now) {
+                match self.beyond(plan.class, serve, author.namespace, now) {
                     Some(refusal) => Step::Done(Outcome::Denied, refusal),
-                    None => Step::Fetch(Order::new(plan.class, serve, &key, hops())),
+                    None => Step::Fetch(Order::new(plan.class, serve, author.namespace, hops())),
                 }
             }
             Action::Forward(forward) => {
@@ -259,22 +258,28 @@ impl Handler {
 
     /// How long the client's address has to wait, if it did too much of what the plan limits. Who
     /// comes through another point of presence was held to it there.
-    fn over_limit(&self, plan: &Plan<'_>, parts: &Parts, now: Instant) -> Option<Duration> {
-        let (limit, address) = (plan.limit?, address(parts)?);
-        let wait = self.facts.rates.take(limit, address, now).err()?;
+    fn over_limit(&self, plan: &Plan<'_>, caller: &Caller) -> Option<Duration> {
+        let rates = &self.facts.rates;
+        let wait = rates.take(plan.limit?, caller.address, caller.came).err()?;
         self.metrics.ran_into(Bound::Rate);
         Some(wait)
     }
 
     /// The refusal of a position that cannot be there for a while: made-up positions are no way to
     /// the origin.
-    fn beyond(&self, class: Class, serve: &Serve<'_>, now: Instant) -> Option<ViewerResponse> {
+    fn beyond(
+        &self,
+        class: Class,
+        serve: &Serve<'_>,
+        namespace: &str,
+        now: Instant,
+    ) -> Option<ViewerResponse> {
         let position = serve.position.as_ref()?;
         let edges = self
             .live_edges
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        let beyond = edges.is_beyond(&position.stream, position.msn, now);
+        let beyond = edges.is_beyond(&stream_key(namespace, position), position.msn, now);
         beyond.then(|| match class {
             Class::Playlist => problem(
                 Code::PositionTooFarAhead,
@@ -290,8 +295,6 @@ impl Handler {
         problem(Code::Unavailable, "the edge cannot decide; try again")
     }
 }
-
-type BoxedAnswer = Pin<Box<dyn Future<Output = ViewerResponse> + Send>>;
 
 /// What the cache says of a hit.
 fn status_of(hit: &Hit, from_disk: bool, now: Instant) -> CacheStatus {
@@ -327,12 +330,6 @@ fn fetch_failed(error: FetchError, held: bool) -> ViewerResponse {
         FetchError::TooLong => problem(Code::OriginUnreachable, "the origin's answer is too long"),
         FetchError::InvalidTarget => problem(Code::Internal, "the edge asked for what is no path"),
     }
-}
-
-/// Who asks, as far as the door knows.
-fn address(parts: &Parts) -> Option<IpAddr> {
-    let Peer(peer) = parts.extensions.get()?;
-    Some(peer.ip())
 }
 
 fn wall_time() -> WallTime {

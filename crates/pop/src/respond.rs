@@ -1,22 +1,24 @@
 //! Answers as they go to viewers.
 //!
+//! - `kept`: an answer out of the cache
 //! - `cache_status`: what the cache says it did
 //! - `precondition`: what the viewer has already
 //! - `range`: what part of it is wanted
 
 pub(crate) mod cache_status;
+mod kept;
 mod precondition;
 mod range;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderValue, Method, Response, StatusCode,
     header::{
-        ACCEPT_RANGES, ACCESS_CONTROL_ALLOW_ORIGIN, AGE, CACHE_CONTROL, CONNECTION, CONTENT_RANGE,
-        CONTENT_TYPE, HeaderName, RANGE, REFERRER_POLICY, RETRY_AFTER, SEC_WEBSOCKET_ACCEPT,
-        UPGRADE, X_CONTENT_TYPE_OPTIONS,
+        ACCEPT_RANGES, ACCESS_CONTROL_ALLOW_ORIGIN, AGE, ALT_SVC, CACHE_CONTROL, CONNECTION,
+        CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, DATE, HeaderName, RANGE, REFERRER_POLICY,
+        RETRY_AFTER, SEC_WEBSOCKET_ACCEPT, TRANSFER_ENCODING, UPGRADE, X_CONTENT_TYPE_OPTIONS,
     },
 };
 use http_body_util::{Either, Full, combinators::UnsyncBoxBody};
@@ -25,14 +27,17 @@ use weir_model::{
     problem::{self, Code},
 };
 
+pub(crate) use self::kept::Kept;
 use self::{
     cache_status::{CACHE_STATUS, CacheStatus},
-    precondition::{not_modified, range_applies},
-    range::{ByteRange, Unsatisfiable},
+    precondition::range_applies,
+    range::ByteRange,
 };
 use crate::{
-    cache::{Head, Hit},
+    cache::Head,
     flights::Growing,
+    metrics::Outcome,
+    timing::{SERVER_TIMING, Timing},
     upstream::FetchError,
 };
 
@@ -40,10 +45,76 @@ use crate::{
 pub(crate) type ViewerResponse = Response<ViewerBody>;
 
 /// A body that is there, or one that is passed on while it comes.
-pub(crate) type ViewerBody = Either<Full<Bytes>, UnsyncBoxBody<Bytes, FetchError>>;
+pub(crate) type ViewerBody = Either<Full<Bytes>, Growth>;
+
+/// A body that is passed on while it comes.
+pub(crate) type Growth = UnsyncBoxBody<Bytes, FetchError>;
 
 /// Where a live stream ends, as origins tell points of presence.
 pub(crate) const LIVE_EDGE: HeaderName = HeaderName::from_static(live_edge::HEADER);
+
+/// Fields that say what became of an answer here, or how it goes to one viewer: nobody else's are
+/// passed on.
+pub(crate) static OURS: [HeaderName; 10] = [
+    ACCEPT_RANGES,
+    AGE,
+    ALT_SVC,
+    CACHE_STATUS,
+    CONNECTION,
+    CONTENT_LENGTH,
+    CONTENT_RANGE,
+    DATE,
+    SERVER_TIMING,
+    TRANSFER_ENCODING,
+];
+
+/// What a request comes to.
+pub(crate) struct Reply {
+    pub(crate) content: Content,
+    pub(crate) outcome: Outcome,
+    pub(crate) timing: Timing,
+}
+
+/// An answer, but for what is said of its way.
+pub(crate) enum Content {
+    /// Out of the cache; a door that can writes it as it is kept.
+    Kept(Kept),
+    /// Any other.
+    Made(ViewerResponse),
+}
+
+impl Reply {
+    /// The answer as the libraries take it.
+    pub(crate) fn into_response(self) -> ViewerResponse {
+        let mut response = match self.content {
+            Content::Kept(kept) => kept.into_response(),
+            Content::Made(response) => response,
+        };
+        self.timing.tell(self.outcome, response.headers_mut());
+        response
+    }
+}
+
+impl Content {
+    pub(crate) fn status(&self) -> StatusCode {
+        match self {
+            Self::Kept(kept) => kept.status(),
+            Self::Made(response) => response.status(),
+        }
+    }
+}
+
+impl From<Kept> for Content {
+    fn from(kept: Kept) -> Self {
+        Self::Kept(kept)
+    }
+}
+
+impl From<ViewerResponse> for Content {
+    fn from(response: ViewerResponse) -> Self {
+        Self::Made(response)
+    }
+}
 
 /// Who asks for what is cached.
 #[derive(Clone, Copy, Debug)]
@@ -71,39 +142,6 @@ impl Asked<'_> {
         }
         map.insert(CACHE_STATUS, status.to_value());
         map
-    }
-}
-
-/// A whole answer, to `GET` or `HEAD`. hyper leaves the body off an answer to `HEAD`.
-pub(crate) fn kept(
-    hit: &Hit,
-    asked: Asked<'_>,
-    status: CacheStatus,
-    now: Instant,
-) -> ViewerResponse {
-    let stored = &*hit.stored;
-    let mut head = asked.head_of(&stored.head, status);
-    if matches!(status, CacheStatus::Hit { .. } | CacheStatus::Stale) {
-        head.insert(AGE, HeaderValue::from(hit.life.age(now).as_secs()));
-    }
-    if stored.status != StatusCode::OK {
-        return response(stored.status, head, whole(stored.body.clone()));
-    }
-    if not_modified(&stored.head, asked.head) {
-        return response(StatusCode::NOT_MODIFIED, head, whole(Bytes::new()));
-    }
-    head.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    let Some(range) = asked.range(&stored.head) else {
-        return response(StatusCode::OK, head, whole(stored.body.clone()));
-    };
-    let len = stored.body.len();
-    match range.within(len) {
-        Ok(range) => {
-            let (first, last) = (*range.start(), *range.end());
-            let body = stored.body.slice(range);
-            partial(head, body, &format!("bytes {first}-{last}/{len}"))
-        }
-        Err(Unsatisfiable) => unsatisfiable(head, len),
     }
 }
 

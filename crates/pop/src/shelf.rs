@@ -38,6 +38,8 @@ mod flight;
 mod life;
 mod live_edge;
 mod log;
+#[cfg(test)]
+mod properties;
 
 pub use flight::{Arrival, Board, Boarding, Verdict, judge};
 pub use life::{Life, State, Terms};

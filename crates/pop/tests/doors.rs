@@ -408,7 +408,7 @@ async fn operators_see_and_drain() {
 
     let (status, body) = house.ask_operator("GET", "/api/v1/pop", TOKEN).await;
     assert_eq!(status, 200);
-    let told: weir_pop::operator::Status = serde_json::from_str(&body).unwrap();
+    let told: weir_model::pop::Status = serde_json::from_str(&body).unwrap();
     assert_eq!(told.name, "local");
     assert_eq!(told.connections["h2"], 1);
     assert_eq!(told.requests.outcomes["hit"], 1);
@@ -420,7 +420,7 @@ async fn operators_see_and_drain() {
 
     let (status, body) = house.ask_operator("POST", "/api/v1/pop/drain", TOKEN).await;
     assert_eq!(status, 202);
-    let told: weir_pop::operator::Status = serde_json::from_str(&body).unwrap();
+    let told: weir_model::pop::Status = serde_json::from_str(&body).unwrap();
     assert!(told.draining);
     drop(http2);
     house.empty().await;

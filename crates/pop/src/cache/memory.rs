@@ -68,8 +68,9 @@ impl Memory {
         }];
         loop {
             while let Some(next) = waiting.pop() {
-                let copied = self.move_in(next, now, &mut waiting);
                 // The first one is the one that came.
+                let survives = kept.is_some();
+                let copied = self.move_in(next, survives, now, &mut waiting);
                 kept.get_or_insert(copied);
             }
             self.write().settle(now, &mut waiting);
@@ -86,6 +87,7 @@ impl Memory {
     fn move_in(
         &self,
         answer: Survivor<Arc<Stored>>,
+        survives: bool,
         now: Instant,
         survivors: &mut Survivors,
     ) -> Option<Arc<Stored>> {
@@ -97,9 +99,11 @@ impl Memory {
             status: answer.value.status,
             head: answer.value.head.clone(),
         });
-        let mut tier = self.write();
-        tier.shelf
-            .put(answer.key, stored.clone(), answer.life, slot);
+        let shelf = &mut self.write().shelf;
+        match survives {
+            true => shelf.put_back(answer.key, stored.clone(), answer.life, slot),
+            false => shelf.put(answer.key, stored.clone(), answer.life, slot),
+        }
         Some(stored)
     }
 

@@ -2,14 +2,15 @@
 //!
 //! What hyper gives as a header value is a slice of the buffer that it was read into, and kept as
 //! it is would keep that buffer; so all that is stored is copied. And most fields of an answer are
-//! those of its plan, which is the same for thousands of answers; they are kept once.
+//! those of its plan, which is the same for thousands of answers; they are kept once, as a map and as
+//! the lines that HTTP/1.1 makes of them.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
-use crate::shelf::Life;
+use crate::{respond::OURS, shelf::Life};
 
 /// An answer of the origin, ready to be sent.
 #[derive(Clone, Debug)]
@@ -30,16 +31,35 @@ pub(crate) struct Hit {
 #[derive(Clone, Debug)]
 pub(crate) struct Head {
     /// Those of the plan, shared by all answers to such a plan.
-    planned: Arc<HeaderMap>,
+    planned: Arc<Planned>,
     /// Those of the origin, without any that the plan names.
     own: Box<[(HeaderName, HeaderValue)]>,
 }
 
+/// The header fields that a plan names.
+#[derive(Debug, Default)]
+pub(crate) struct Planned {
+    map: HeaderMap,
+    lines: Box<[u8]>,
+}
+
+impl From<HeaderMap> for Planned {
+    fn from(map: HeaderMap) -> Self {
+        let mut lines = Vec::new();
+        for (name, value) in &map {
+            push_line(&mut lines, name, value);
+        }
+        let lines = lines.into();
+        Self { map, lines }
+    }
+}
+
 impl Head {
     /// The fields of `own` are copied, but for those that are `planned`.
-    pub(crate) fn new(planned: Arc<HeaderMap>, own: &HeaderMap) -> Self {
+    pub(crate) fn new(planned: Arc<Planned>, own: &HeaderMap) -> Self {
         let copied = |(name, value): (&HeaderName, &HeaderValue)| {
-            (!planned.contains_key(name)).then(|| (name.clone(), copy(value)))
+            let leave = planned.map.contains_key(name) || OURS.contains(name);
+            (!leave).then(|| (name.clone(), copy(value)))
         };
         Self {
             own: own.iter().filter_map(copied).collect(),
@@ -51,11 +71,11 @@ impl Head {
     pub(crate) fn get(&self, name: &HeaderName) -> Option<&HeaderValue> {
         let own = self.own.iter().find(|(own, _)| own == name);
         own.map(|(_, value)| value)
-            .or_else(|| self.planned.get(name))
+            .or_else(|| self.planned.map.get(name))
     }
 
     pub(crate) fn planned(&self) -> &HeaderMap {
-        &self.planned
+        &self.planned.map
     }
 
     pub(crate) fn own(&self) -> &[(HeaderName, HeaderValue)] {
@@ -65,8 +85,9 @@ impl Head {
     /// All of them, in a map with room for a few more.
     pub(crate) fn to_map(&self) -> HeaderMap {
         const MORE: usize = 4;
-        let mut map = HeaderMap::with_capacity(self.planned.len() + self.own.len() + MORE);
-        for (name, value) in &*self.planned {
+        let planned = &self.planned.map;
+        let mut map = HeaderMap::with_capacity(planned.len() + self.own.len() + MORE);
+        for (name, value) in planned {
             map.append(name, value.clone());
         }
         for (name, value) in &*self.own {
@@ -74,6 +95,24 @@ impl Head {
         }
         map
     }
+
+    /// The same as lines of HTTP/1.1, but for the field `left_out` of the origin.
+    pub(crate) fn push_lines(&self, lines: &mut Vec<u8>, left_out: Option<&HeaderName>) {
+        lines.extend_from_slice(&self.planned.lines);
+        for (name, value) in &*self.own {
+            if Some(name) != left_out {
+                push_line(lines, name, value);
+            }
+        }
+    }
+}
+
+/// A field line (RFC 9112 section 5).
+pub(crate) fn push_line(lines: &mut Vec<u8>, name: &HeaderName, value: &HeaderValue) {
+    lines.extend_from_slice(name.as_str().as_bytes());
+    lines.extend_from_slice(b": ");
+    lines.extend_from_slice(value.as_bytes());
+    lines.extend_from_slice(b"\r\n");
 }
 
 /// Values that nearly every answer has one of.
@@ -104,29 +143,33 @@ fn copy(value: &HeaderValue) -> HeaderValue {
 
 /// Plans' header fields, each kept once.
 #[derive(Debug, Default)]
-pub(crate) struct Templates(Mutex<Vec<Arc<HeaderMap>>>);
+pub(crate) struct Templates(Mutex<Vec<Arc<Planned>>>);
 
 /// Plans differ in class and in little else.
 const MOST_TEMPLATES: usize = 64;
 
 impl Templates {
-    /// The one copy of `fields`.
-    pub(crate) fn intern(&self, fields: HeaderMap) -> Arc<HeaderMap> {
+    /// The one copy of `fields`, without those that say what became of the answer here: a plan
+    /// cannot know.
+    pub(crate) fn intern(&self, mut fields: HeaderMap) -> Arc<Planned> {
+        for ours in &OURS {
+            fields.remove(ours);
+        }
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = known.iter().find(|known| ***known == fields) {
+        if let Some(known) = known.iter().find(|known| known.map == fields) {
             return known.clone();
         }
-        let fields = Arc::new(fields);
+        let planned = Arc::new(Planned::from(fields));
         if known.len() < MOST_TEMPLATES {
-            known.push(fields.clone());
+            known.push(planned.clone());
         }
-        fields
+        planned
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG};
+    use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG, TRANSFER_ENCODING};
 
     use super::*;
 
@@ -152,8 +195,26 @@ mod tests {
         assert_eq!(head.get(&CACHE_CONTROL).unwrap(), "no-cache");
         assert_eq!(head.get(&ETAG).unwrap(), "\"a\"");
         assert_eq!(head.get(&CONTENT_TYPE), None);
+        let lines = |left_out| {
+            let mut lines = Vec::new();
+            head.push_lines(&mut lines, left_out);
+            String::from_utf8(lines).unwrap()
+        };
+        assert_eq!(lines(None), "cache-control: no-cache\r\netag: \"a\"\r\n");
+        assert_eq!(lines(Some(&ETAG)), "cache-control: no-cache\r\n");
         let other = Head::new(planned(), &HeaderMap::new());
         assert!(Arc::ptr_eq(&head.planned, &other.planned));
+    }
+
+    #[test]
+    fn nobody_else_says_what_became_of_the_answer_here() {
+        let fields = [(CONTENT_LENGTH, "7"), (TRANSFER_ENCODING, "chunked")];
+        let planned = Templates::default().intern(map(&fields));
+        let head = Head::new(planned, &map(&fields));
+        assert!(head.to_map().is_empty());
+        let mut lines = Vec::new();
+        head.push_lines(&mut lines, None);
+        assert!(lines.is_empty());
     }
 
     #[test]

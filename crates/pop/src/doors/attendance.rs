@@ -91,6 +91,13 @@ impl Attendance {
         self.flooded.notified().await;
     }
 
+    /// Whether no request is under way, and none has begun to come.
+    pub(crate) fn is_free(&self) -> bool {
+        self.present.load(Acquire) == 0
+            && !self.unclaimed.load(Relaxed)
+            && !self.stalled.load(Relaxed)
+    }
+
     /// An answer that the peer takes piece by piece.
     pub(crate) fn pace(self: &Arc<Self>, now: Instant) -> Arc<Pace> {
         let pace = Arc::new(Pace {
@@ -202,10 +209,7 @@ impl Watchman {
         let attendance = &self.attendance;
         attendance.abandoned.store(0, Relaxed);
         let visits = attendance.visits.load(Relaxed);
-        let busy = attendance.present.load(Acquire) > 0
-            || visits != self.seen
-            || attendance.unclaimed.load(Relaxed)
-            || attendance.stalled.load(Relaxed);
+        let busy = visits != self.seen || !attendance.is_free();
         self.seen = visits;
         if busy {
             self.quiet_since = now;

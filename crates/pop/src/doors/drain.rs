@@ -27,6 +27,11 @@ impl Drain {
 }
 
 impl Leave {
+    /// Whether everyone is asked to leave.
+    pub(crate) fn is_asked(&self) -> bool {
+        *self.0.borrow()
+    }
+
     /// Completes once everyone is asked to leave.
     pub(crate) async fn asked(&mut self) {
         // A drain that is gone asks for the same.

@@ -52,7 +52,7 @@ pub(super) async fn attend<S>(
         let visit = attendance.visit();
         async move {
             let method = request.method().clone();
-            let mut response = doorway.answer(Protocol::Http2, peer, request).await;
+            let mut response = doorway.respond(Protocol::Http2, peer, request).await;
             fit_streams(&mut response, &method);
             Ok::<_, Infallible>(response.map(|body| Sent::paced(body, visit, &method)))
         }

@@ -284,7 +284,7 @@ async fn answer(
         _ => (Upload::new(body), None),
     };
     let request = request.map(|()| body);
-    let response = doorway.answer(Protocol::Http3, peer, request).await;
+    let response = doorway.respond(Protocol::Http3, peer, request).await;
     let sent = send(
         &mut out,
         response,

@@ -67,11 +67,15 @@ impl<S> Socket<S> {
 
     /// Has `bytes` read once more, before all that comes.
     pub(crate) fn put_back(&mut self, bytes: Bytes) {
-        debug_assert!(self.ahead.is_empty(), "what was put back is read first");
-        // Empty ones may still hold the buffer that they were cut from.
-        if !bytes.is_empty() {
-            self.ahead = bytes;
+        if bytes.is_empty() {
+            // It may still hold the buffer that it was cut from.
+            return;
         }
+        self.ahead = match self.ahead.is_empty() {
+            true => bytes,
+            // What was put back before was more than the reader took.
+            false => [bytes, std::mem::take(&mut self.ahead)].concat().into(),
+        };
     }
 
     /// Passes on what a write came to, or the end of patience.

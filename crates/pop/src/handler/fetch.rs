@@ -17,7 +17,7 @@ use crate::{
     growth::growing,
     metrics::Outcome,
     order::Order,
-    respond::{self, Asked, LIVE_EDGE, ViewerResponse, cache_status::CacheStatus},
+    respond::{self, Asked, Kept, LIVE_EDGE, Reply, cache_status::CacheStatus},
     shelf::{Arrival, Life, State, Verdict, judge},
     upstream::{Answer, FetchError, Fetched},
 };
@@ -30,7 +30,7 @@ impl Handler {
         parts: &Parts,
         by_pop: bool,
         mut account: Account,
-    ) -> ViewerResponse {
+    ) -> Reply {
         let asked = Asked {
             method: &parts.method,
             head: &parts.headers,
@@ -48,7 +48,7 @@ impl Handler {
                 if outcome == Outcome::Hit || from_disk || hit.life.stands_in() =>
             {
                 let status = status_of(&hit, from_disk, now);
-                Ok((Outcome::Hit, respond::kept(&hit, asked, status, now)))
+                Ok((Outcome::Hit, Kept::new(hit, asked, status, now).into()))
             }
             Ok(Landed::Whole { hit, .. }) => {
                 let status = CacheStatus::Asked {
@@ -56,7 +56,7 @@ impl Handler {
                     status: hit.stored.status,
                     stored: hit.life.state(now) == State::Fresh,
                 };
-                Ok((outcome, respond::kept(&hit, asked, status, now)))
+                Ok((outcome, Kept::new(hit, asked, status, now).into()))
             }
             Ok(Landed::Growing(growing)) => {
                 let status = CacheStatus::Asked {
@@ -65,13 +65,13 @@ impl Handler {
                     stored: true,
                 };
                 let response = respond::growing(&growing, asked, status).await;
-                response.map(|response| (outcome, response))
+                response.map(|response| (outcome, response.into()))
             }
             Err(error) => Err(error),
         };
-        let (outcome, response) =
-            answered.unwrap_or_else(|error| (Outcome::Error, fetch_failed(error, held)));
-        self.finish(account, outcome, response)
+        let (outcome, content) =
+            answered.unwrap_or_else(|error| (Outcome::Error, fetch_failed(error, held).into()));
+        self.finish(account, outcome, content)
     }
 
     /// Waits for the one flight that fetches what `order` names.

@@ -1,6 +1,6 @@
 //! `Cache-Status` (RFC 9211): what the cache did for an answer.
 
-use std::{io::Write, time::Duration};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode};
@@ -32,34 +32,42 @@ impl CacheStatus {
     /// The field's value.
     pub(crate) fn to_value(self) -> HeaderValue {
         let mut text = Vec::with_capacity(48);
-        // Writing to memory cannot fail.
-        let _ = match self {
+        self.push(&mut text);
+        HeaderValue::from_maybe_shared(Bytes::from(text))
+            .unwrap_or(HeaderValue::from_static("weir"))
+    }
+
+    /// The same, as text.
+    pub(crate) fn push(self, text: &mut Vec<u8>) {
+        let mut push = |part: &str| text.extend_from_slice(part.as_bytes());
+        match self {
             Self::Hit { ttl, from_disk } => {
-                let detail = if from_disk { "; detail=disk" } else { "" };
-                write!(text, "weir; hit; ttl={}{detail}", ttl.as_secs())
+                push("weir; hit; ttl=");
+                push(itoa::Buffer::new().format(ttl.as_secs()));
+                if from_disk {
+                    push("; detail=disk");
+                }
             }
-            Self::Stale => return HeaderValue::from_static("weir; hit; detail=stale"),
-            Self::Passed => return HeaderValue::from_static("weir; fwd=method"),
+            Self::Stale => push("weir; hit; detail=stale"),
+            Self::Passed => push("weir; fwd=method"),
             Self::Asked {
                 collapsed,
                 status,
                 stored,
             } => {
-                let _ = write!(text, "weir; fwd=miss");
+                push("weir; fwd=miss");
                 if status != StatusCode::OK {
-                    let _ = write!(text, "; fwd-status={}", status.as_u16());
+                    push("; fwd-status=");
+                    push(status.as_str());
                 }
                 if collapsed {
-                    let _ = write!(text, "; collapsed");
+                    push("; collapsed");
                 }
                 if stored {
-                    let _ = write!(text, "; stored");
+                    push("; stored");
                 }
-                Ok(())
             }
-        };
-        HeaderValue::from_maybe_shared(Bytes::from(text))
-            .unwrap_or(HeaderValue::from_static("weir"))
+        }
     }
 }
 

@@ -211,9 +211,13 @@ impl<V, H: BuildHasher> Shelf<V, H> {
                 slot = self.reserve(next.bytes);
             }
             // The first one is the one that came.
+            let survives = kept.is_some();
             kept.get_or_insert(slot.is_ok());
             if let Ok(slot) = slot {
-                self.put(next.key, next.value, next.life, slot);
+                match survives {
+                    true => self.put_back(next.key, next.value, next.life, slot),
+                    false => self.put(next.key, next.value, next.life, slot),
+                }
             }
             while self.is_over()
                 && let Some(given_up) = self.give_up(now)
@@ -285,6 +289,14 @@ impl<V, H: BuildHasher> Shelf<V, H> {
         };
         if self.entries.insert(key, entry).is_none() {
             self.bytes += weight;
+        }
+    }
+
+    /// Puts what [survived](GivenUp::survivors) on the shelf again, unless a newer answer has come
+    /// meanwhile. Otherwise like [`put`](Self::put).
+    pub fn put_back(&mut self, key: Arc<str>, value: V, life: Life, slot: Slot) {
+        if !self.entries.contains_key(&*key) {
+            self.put(key, value, life, slot);
         }
     }
 

@@ -263,7 +263,7 @@ mod tests {
         Hit {
             stored: Arc::new(Stored {
                 status: StatusCode::OK,
-                head: Head::new(Arc::new(planned), &own),
+                head: Head::new(Arc::new(planned.into()), &own),
                 body: Bytes::from_static(b"0123456789"),
             }),
             life: Life::of_answer(&terms, now),

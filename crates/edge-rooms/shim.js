@@ -7,6 +7,23 @@ import * as rust from "./rooms.js";
 // Counts the starts; a panic says here that another is needed.
 const state = rust.__worker_init_state();
 
+/** Calls under way: which start each belongs to, and how to end it. A module that has broken down
+ * answers none of them. */
+const underWay = new Set();
+
+function endThoseBefore(start) {
+  for (const call of underWay) if (call.start < start) call.end(new Error("the module has broken down"));
+}
+
+let brokenDown = false;
+Object.defineProperty(state, "criticalError", {
+  get: () => brokenDown,
+  set(value) {
+    brokenDown = value;
+    if (value) endThoseBefore(Infinity);
+  },
+});
+
 function revive() {
   if (!state.criticalError) return;
   rust.__wbg_reset_state();
@@ -15,11 +32,20 @@ function revive() {
 
 async function guarded(call) {
   revive();
+  const { promise: ended, reject: end } = Promise.withResolvers();
+  const own = { start: state.instanceId, end };
+  underWay.add(own);
   try {
-    return await call();
+    const answer = call();
+    // After a trap that was no panic, the call itself has started the module anew.
+    own.start = state.instanceId;
+    endThoseBefore(own.start);
+    return await Promise.race([answer, ended]);
   } catch (error) {
     if (error instanceof WebAssembly.RuntimeError) state.criticalError = true;
     throw error;
+  } finally {
+    underWay.delete(own);
   }
 }
 

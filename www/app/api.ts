@@ -1,5 +1,7 @@
 // The public HTTP API, as far as the pages use it. Times are Unix ms.
 
+import { admitted } from "./access";
+
 export type VideoState = "waiting" | "live" | "away" | "recorded";
 
 export interface Video {
@@ -37,7 +39,7 @@ export class Refused extends Error {
 }
 
 async function call<T>(path: string, init?: RequestInit): Promise<T> {
-  const answer = await fetch(`/api/v1/${path}`, { signal: AbortSignal.timeout(10_000), ...init });
+  const answer = await fetch(path, { signal: AbortSignal.timeout(10_000), ...init });
   if (answer.status === 204) return undefined as T;
   if (answer.ok) return (await answer.json()) as T;
   const problem = (await answer.json().catch(() => ({}))) as { detail?: string };
@@ -45,21 +47,26 @@ async function call<T>(path: string, init?: RequestInit): Promise<T> {
 }
 
 export async function listVideos(): Promise<Video[]> {
-  return (await call<{ videos: Video[] }>("videos")).videos;
+  return (await call<{ videos: Video[] }>("/api/v1/videos")).videos;
+}
+
+/** A call that is a video's, under the viewer's token if the page has one. */
+function ofVideo(id: string, what = ""): string {
+  return admitted(`/api/v1/videos/${id}${what}`);
 }
 
 export function getVideo(id: string): Promise<Video> {
-  return call(`videos/${id}`);
+  return call(ofVideo(id));
 }
 
 /** The newest comments, or those after a number. */
 export function listComments(id: string, after: number | undefined, limit: number): Promise<CommentPage> {
   const range = after === undefined ? `before=${Number.MAX_SAFE_INTEGER}` : `after=${after}`;
-  return call(`videos/${id}/comments?${range}&limit=${limit}`);
+  return call(ofVideo(id, `/comments?${range}&limit=${limit}`));
 }
 
 export function postComment(id: string, author: string, text: string): Promise<Comment> {
-  return call(`videos/${id}/comments`, {
+  return call(ofVideo(id, "/comments"), {
     method: "POST",
     headers: { "content-type": "application/json" },
     body: JSON.stringify({ author, text }),
@@ -69,7 +76,7 @@ export function postComment(id: string, author: string, text: string): Promise<C
 export type Reaction = "heart" | "clap" | "laugh" | "wow" | "fire";
 
 export async function postReaction(id: string, kind: Reaction): Promise<void> {
-  await call(`videos/${id}/reactions`, {
+  await call(ofVideo(id, "/reactions"), {
     method: "POST",
     headers: { "content-type": "application/json" },
     body: JSON.stringify({ kind }),
@@ -78,7 +85,7 @@ export async function postReaction(id: string, kind: Reaction): Promise<void> {
 
 /** The address of a video's room, for one who has the comments up to a number. */
 export function roomUrl(id: string, after?: number): URL {
-  const url = new URL(`/api/v1/videos/${id}/room`, location.href);
+  const url = new URL(ofVideo(id, "/room"), location.href);
   url.protocol = url.protocol.replace("http", "ws");
   if (after !== undefined) url.searchParams.set("after", String(after));
   return url;
@@ -91,5 +98,5 @@ export interface Stats {
 }
 
 export function getStats(video: string, event: string, fn: "count" | "sum" | "avg"): Promise<Stats> {
-  return call(`stats?video=${video}&event=${event}&function=${fn}`);
+  return call(`/api/v1/stats?video=${video}&event=${event}&function=${fn}`);
 }

@@ -1,7 +1,7 @@
 // A video's room as a page follows it: live through a WebSocket, over HTTP what that misses or while
 // there is none. The frames are described in docs/rooms.md.
 
-import { type Comment, type Reaction, listComments, roomUrl } from "./api";
+import { type Comment, type Reaction, Refused, listComments, roomUrl } from "./api";
 
 export type Notice = "live" | "away" | "slate" | "ended";
 
@@ -50,6 +50,9 @@ export class Room {
   private live = false;
   private failures = 0;
   private reconnecting: ReturnType<typeof setTimeout> | undefined;
+  private readonly polling: ReturnType<typeof setInterval>;
+  /** Turned away for good: the page has no playback token that lets it in. */
+  private barred = false;
   /** Number of the newest comment that the page has. */
   private last: number | undefined;
   private acknowledged = 0;
@@ -61,8 +64,8 @@ export class Room {
   constructor(video: string, listener: Listener) {
     this.video = video;
     this.listener = listener;
+    this.polling = setInterval(() => this.poll(), POLL_MS);
     void this.refresh().finally(() => this.connect());
-    setInterval(() => this.poll(), POLL_MS);
     document.addEventListener("visibilitychange", () => {
       if (document.visibilityState === "hidden" || this.live) return;
       this.poll();
@@ -82,6 +85,7 @@ export class Room {
   private connect(): void {
     clearTimeout(this.reconnecting);
     this.reconnecting = undefined;
+    if (this.barred) return;
     const socket = new WebSocket(roomUrl(this.video, this.last));
     this.socket = socket;
     const hello = setTimeout(() => socket.close(), HELLO_MS);
@@ -168,12 +172,20 @@ export class Room {
   /** Reads over HTTP what follows the newest that the page has. One at a time. */
   private refresh(): Promise<void> {
     this.filling ??= this.fill()
-      .catch(() => {})
+      .catch((error: unknown) => {
+        if (error instanceof Refused && error.status === 403) this.bar();
+      })
       .finally(() => {
         this.filling = undefined;
         this.show(this.held.splice(0));
       });
     return this.filling;
+  }
+
+  /** A browser does not tell why a socket was refused, so that what is read over HTTP has to. */
+  private bar(): void {
+    this.barred = true;
+    clearInterval(this.polling);
   }
 
   private async fill(): Promise<void> {

@@ -1,6 +1,7 @@
 // The watch page: player, what is known of the video, comments.
 
 import { preload } from "../player/element";
+import { admitted } from "./access";
 import { Refused, type Video, getVideo } from "./api";
 import { showComments } from "./comments";
 import { ago, make, one, poll } from "./dom";
@@ -13,7 +14,7 @@ const id = location.pathname.split("/")[2] ?? "";
 const player = document.createElement("weir-player");
 player.setAttribute("video", id);
 player.setAttribute("autoplay", "");
-player.setAttribute("src", `/v/${id}/index.m3u8`);
+player.setAttribute("src", admitted(`/v/${id}/index.m3u8`));
 one(".stage").append(player);
 
 const refresh = async () => {
@@ -22,6 +23,9 @@ const refresh = async () => {
   } catch (error) {
     if (error instanceof Refused && error.status === 404) {
       one(".title").textContent = "There is no such video";
+    }
+    if (error instanceof Refused && error.status === 403) {
+      one(".title").textContent = "This link is not, or no longer, good for watching";
     }
   }
 };
@@ -61,8 +65,10 @@ like.addEventListener("click", () => {
 one(".share").addEventListener("click", async () => {
   const label = one(".share span");
   try {
-    if (navigator.share) await navigator.share({ title: document.title, url: location.href });
-    else await navigator.clipboard.writeText(location.href);
+    // Without what stands behind it: a token is the viewer's own.
+    const url = new URL(location.pathname, location.href).href;
+    if (navigator.share) await navigator.share({ title: document.title, url });
+    else await navigator.clipboard.writeText(url);
     player.report("share");
     label.textContent = "Link copied";
     setTimeout(() => (label.textContent = "Share"), 2500);
@@ -70,3 +76,21 @@ one(".share").addEventListener("click", async () => {
     // The viewer changed their mind, or the browser forbids it.
   }
 });
+
+one(".embed").addEventListener("click", async () => {
+  const label = one(".embed span");
+  try {
+    await navigator.clipboard.writeText(frameOf(new URL(`/embed/${id}`, location.href).href));
+    label.textContent = "Code copied";
+    setTimeout(() => (label.textContent = "Embed"), 2500);
+  } catch {
+    // The browser forbids it.
+  }
+});
+
+/** A frame that keeps its place while it loads. */
+function frameOf(address: string): string {
+  const allow = "autoplay; fullscreen; picture-in-picture";
+  const style = "width: 100%; aspect-ratio: 16 / 9; border: 0";
+  return `<iframe src="${address}" title="Video" allow="${allow}" loading="lazy" style="${style}"></iframe>`;
+}

@@ -5,8 +5,9 @@
 #
 # `coalescing` shares answers by the Durable Object, as local workerd can; `cached` by the entrypoint
 # that has Workers Cache in front of it on Cloudflare, and nothing here. What else the platform
-# brings, small stand-ins do: local-cache.js the data centre's cache, local-bindings.js an R2 bucket,
-# a rate limit and a dataset.
+# brings, small stand-ins do: local-cache.js the data centre's cache, local-bindings.js an R2 bucket
+# and a rate limit. `counting` has a dataset of Analytics Engine, which workerd (with --experimental)
+# posts to the service `counts`.
 
 using Workerd = import "/workerd/workerd.capnp";
 
@@ -24,6 +25,15 @@ const cached :Workerd.Config = (
   services = [(name = "edge", worker = .cachedEdge), .internet],
   sockets = [.http],
   extensions = [.bindings],
+);
+
+const counting :Workerd.Config = (
+  services = [
+    (name = "edge", worker = .countingEdge),
+    (name = "counts", external = (address = "127.0.0.1:8000", http = ())),
+    .internet,
+  ],
+  sockets = [.http],
 );
 
 # On Cloudflare its front line tells what it knows of a viewer; here a request header does.
@@ -68,6 +78,17 @@ const coalescingEdge :Workerd.Worker = (
   durableObjectNamespaces = [(className = "Coalescer", uniqueKey = "coalescer")],
   durableObjectStorage = (inMemory = void),
   cacheApiOutbound = "cache",
+);
+
+const countingEdge :Workerd.Worker = (
+  modules = .modules,
+  compatibilityDate = .compatibilityDate,
+  bindings = [
+    (name = "ORIGIN", fromEnvironment = "WEIR_ORIGIN"),
+    (name = "POP", text = "workerd"),
+    (name = "POLICY", fromEnvironment = "WEIR_POLICY"),
+    (name = "COUNTS", analyticsEngine = "counts"),
+  ],
 );
 
 const cache :Workerd.Worker = (

@@ -6,7 +6,7 @@ use weir_model::problem::Code;
 /// What a cross-origin page may read of an answer, besides the fields that it always may.
 macro_rules! open_to_all {
     ($($field:expr),* $(,)?) => {
-        ::weir_edge_abi::Fields::new(&[
+        ::weir_edge_abi::constant_fields![
             $($field,)*
             ("access-control-allow-origin", "*"),
             (
@@ -18,7 +18,7 @@ macro_rules! open_to_all {
             ("timing-allow-origin", "*"),
             ("referrer-policy", "no-referrer"),
             ("x-content-type-options", "nosniff"),
-        ])
+        ]
     };
 }
 pub(crate) use open_to_all;
@@ -33,10 +33,10 @@ pub const OWN_JSON: Fields<'static> = open_to_all!(JSON, NO_STORE);
 pub const TIME: Fields<'static> = open_to_all!(("content-type", "text/plain"), NO_STORE);
 
 /// Fields of the web app's own pages and files.
-pub const OWN: Fields<'static> = Fields::new(&[
+pub const OWN: Fields<'static> = weir_edge_abi::constant_fields![
     ("referrer-policy", "no-referrer"),
     ("x-content-type-options", "nosniff"),
-]);
+];
 
 const JSON: (&str, &str) = ("content-type", "application/json");
 const PROBLEM: (&str, &str) = ("content-type", "application/problem+json");

@@ -6,7 +6,11 @@ use weir_edge_abi::{
     Action, BodyKind, Class, Config, Forward, Join, MAX_BODY, Method, Plan, Request, Response,
     Serve,
 };
-use weir_model::{DeviceClass, VideoId, problem::Code, token::Grace};
+use weir_model::{
+    DeviceClass, VideoId,
+    problem::Code,
+    token::{Grace, bare},
+};
 
 use crate::{
     admission::{Admission, admit},
@@ -49,7 +53,7 @@ const SHARED_MS: u32 = 1000;
 /// How long the lead to a span is shared: less than a part, since live it moves.
 const FRAMES_MS: u32 = 300;
 
-/// `call` is the path without `/api/v1/`.
+/// `call` is the path behind `/api/v1/`, whether that stands under a token or not.
 pub(crate) fn decide<'a>(config: &Config, request: &Request<'a>, call: &str) -> Plan<'a> {
     let mut pieces = call.split('/');
     match (
@@ -184,7 +188,7 @@ fn frames<'a>(request: &Request<'a>, admission: &Admission) -> Plan<'a> {
     if let Some(Err(denial)) = rendition.map(|rendition| admission.bound_of(rendition)) {
         return denial.plan(CLASS);
     }
-    let target = bounded(values.target(request.path), admission.max_height);
+    let target = bounded(values.target(bare(request.path)), admission.max_height);
     serve(request, target, FRAMES_MS, 0)
 }
 
@@ -207,7 +211,12 @@ fn shared<'a>(
     stale_ms: u32,
 ) -> Plan<'a> {
     match canonical(request.query, parameters) {
-        Ok(values) => serve(request, values.target(request.path), fresh_ms, stale_ms),
+        Ok(values) => serve(
+            request,
+            values.target(bare(request.path)),
+            fresh_ms,
+            stale_ms,
+        ),
         Err(_) => invalid_query(),
     }
 }
@@ -245,7 +254,7 @@ fn post<'a>(request: &Request<'a>, body: BodyKind) -> Plan<'a> {
         return deny(CLASS, Code::UnsupportedMediaType, detail);
     }
     let forward = Forward {
-        target: Cow::Borrowed(request.path),
+        target: Cow::Borrowed(bare(request.path)),
         fields: OPEN,
         wait_ms: WAIT_MS,
         max_body: MAX_BODY as u32,

@@ -1,7 +1,7 @@
 //! From a request to a plan: which rules a path comes under.
 
 use weir_edge_abi::{Class, Config, MAX_PATH, Plan, Request};
-use weir_model::problem::Code;
+use weir_model::{problem::Code, token};
 
 use crate::{answer::deny, api, media, web};
 
@@ -11,11 +11,13 @@ pub fn decide<'a>(config: &Config, request: &Request<'a>) -> Plan<'a> {
     if path.len() > MAX_PATH {
         return deny(Class::Web, Code::TooLarge, "the path is longer than 2 KiB");
     }
-    if path.starts_with("/v/") || path.starts_with("/t/") {
-        media::decide(config, request)
-    } else if let Some(call) = path.strip_prefix("/api/v1/") {
-        api::decide(config, request, call)
-    } else {
-        web::decide(request)
+    let bare = token::bare(path);
+    match bare.strip_prefix("/api/v1/") {
+        // Of the API, what is a video's may stand under its token.
+        Some(call) if bare.len() == path.len() || call.starts_with("videos/") => {
+            api::decide(config, request, call)
+        }
+        _ if path.starts_with("/v/") || path.starts_with("/t/") => media::decide(config, request),
+        _ => web::decide(request),
     }
 }

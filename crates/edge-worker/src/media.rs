@@ -1,6 +1,6 @@
 //! Playlists and media under `/v/`.
 
-use std::{borrow::Cow, fmt::Write};
+use std::borrow::Cow;
 
 use weir_edge_abi::{Action, Class, Config, Encoding, Plan, Position, Request, Serve};
 use weir_model::{
@@ -270,16 +270,20 @@ fn playlist_target(path: &str, position: Option<PlaylistPosition>, skip: Skip) -
     let mut target = String::with_capacity(path.len() + 64);
     target.push_str(path);
     let mut separator = '?';
-    // Writing to a string cannot fail.
+    // Every request for a live playlist comes by here, and formatting would be half of its plan.
+    let mut number = itoa::Buffer::new();
     if let Some(PlaylistPosition { msn, part }) = position {
-        let _ = write!(target, "{separator}_HLS_msn={msn}");
+        target.push_str("?_HLS_msn=");
+        target.push_str(number.format(msn.0));
         separator = '&';
         if let Some(part) = part {
-            let _ = write!(target, "&_HLS_part={part}");
+            target.push_str("&_HLS_part=");
+            target.push_str(number.format(part.0));
         }
     }
     if skip == Skip::Yes {
-        let _ = write!(target, "{separator}_HLS_skip=YES");
+        target.push(separator);
+        target.push_str("_HLS_skip=YES");
     }
     target.into()
 }

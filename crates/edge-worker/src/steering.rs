@@ -5,7 +5,11 @@
 use std::{borrow::Cow, fmt::Write};
 
 use weir_edge_abi::{Action, Class, Config, Pathway, Plan, Request, Response};
-use weir_model::{VideoId, json::write_text, token::Grace};
+use weir_model::{
+    VideoId,
+    json::write_text,
+    token::{Grace, bare},
+};
 
 use crate::{
     admission::admit,
@@ -46,11 +50,7 @@ impl Standing {
 
 /// The video whose steering manifest `path` names.
 pub(crate) fn video_of(path: &str) -> Option<VideoId> {
-    let path = path.strip_suffix(FILE)?;
-    let path = match path.strip_prefix("/t/") {
-        Some(rest) => rest.get(rest.find('/').filter(|&end| end > 0)?..)?,
-        None => path,
-    };
+    let path = bare(path).strip_suffix(FILE)?;
     path.strip_prefix("/v/")?.parse().ok()
 }
 

@@ -40,7 +40,7 @@ pub(crate) fn decide<'a>(request: &Request<'a>) -> Plan<'a> {
             ..page
         },
         "/" => page,
-        _ if is_watch_page(path) => page,
+        _ if is_video_page(path) => page,
         _ if !is_file(path) => return deny(CLASS, Code::NotFound, "there is no such page"),
         // Their names carry a hash of their bytes.
         _ if path.starts_with("/assets/") => Serve {
@@ -74,8 +74,11 @@ fn health(method: Method) -> Plan<'static> {
     Plan::new(CLASS, Action::Respond(response))
 }
 
-fn is_watch_page(path: &str) -> bool {
-    path.strip_prefix("/watch/")
+/// The watch page of a video, or its player alone for a frame on somebody's page.
+fn is_video_page(path: &str) -> bool {
+    ["/watch/", "/embed/"]
+        .iter()
+        .find_map(|page| path.strip_prefix(page))
         .is_some_and(|id| id.parse::<VideoId>().is_ok())
 }
 

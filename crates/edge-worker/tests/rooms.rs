@@ -10,7 +10,7 @@ mod workerd;
 use std::{
     net::{SocketAddr, TcpStream},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use support::{
@@ -231,4 +231,41 @@ fn nobody_gets_in_but_through_the_edge() {
     assert_eq!(post(&edge, SECRET, "nonsense").status, 400);
     assert_eq!(post(&edge, SECRET, &"a".repeat(200_000)).status, 413);
     assert!(origin.asked().is_empty());
+}
+
+/// As the origin does, which posts again what failed.
+fn tell_up_to_three_times(edge: &Workerd, frame: &Frame) {
+    let frame = serde_json::to_string(frame).unwrap();
+    let failed: Vec<_> = (0..3)
+        .map(|_| post(edge, SECRET, &frame).status)
+        .take_while(|status| *status != 200)
+        .collect();
+    assert!(failed.len() < 3, "{failed:?}");
+}
+
+#[test]
+fn a_panic_costs_a_call_and_no_room() {
+    let origin = Origin::echo();
+    let edge = Setup::with_faulty_rooms().start(origin.address);
+    tell(&edge, &messages([1]));
+    let mut viewers: Vec<_> = (0..4).map(|_| Viewer::join(&edge, ROOM).0).collect();
+    for viewer in &mut viewers {
+        assert_eq!(viewer.numbers(), [1]);
+    }
+    // What the origin posts is read by the Worker, and by its objects after that.
+    for (panic, number) in [("PANIC1", 2), ("PANIC2", 3), ("PANIC1 again", 4)] {
+        let began = Instant::now();
+        assert_eq!(post(&edge, SECRET, panic).status, 503, "{panic}");
+        assert!(began.elapsed() < TIMEOUT, "{panic}");
+        assert_eq!(tell(&edge, &messages([number])), 4, "{panic}");
+        for viewer in &mut viewers {
+            assert_eq!(viewer.numbers(), [number], "{panic} cut nobody off");
+        }
+    }
+    // And in the middle of what a viewer says.
+    viewers[0].say("PANIC1 said");
+    tell_up_to_three_times(&edge, &messages([5]));
+    let (mut late, hello) = Viewer::join(&edge, &format!("{ROOM}?after=0"));
+    assert!(matches!(hello, Frame::Hello { seq: 5, .. }), "{hello:?}");
+    assert_eq!(late.numbers(), [1, 2, 3, 4, 5], "nothing is lost");
 }

@@ -162,3 +162,14 @@ pub struct CommentPage {
     /// How many comments the video has.
     pub total: u64,
 }
+
+/// `POST /api/v1/videos/{id}/sessions`, as the edge answers it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct BegunSession {
+    /// Names the session, as its events do: 26 characters of `a-z` and `2-7`.
+    pub session: String,
+    /// A JSON Web Token of the type `weir-ticket` that goes with the session's events.
+    pub ticket: String,
+    /// Until when it is good.
+    pub expires_at: WallTime,
+}

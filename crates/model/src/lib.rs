@@ -15,6 +15,7 @@
 //! - [`country`]: where a viewer is
 //! - [`cmcd`]: what a player says of itself with its requests (CTA-5004)
 //! - [`json`]: a JSON reader that makes nothing
+//! - [`pop`]: how a point of presence does
 //! - [`problem`]: RFC 9457 problem details with stable codes
 //! - [`rollout`]: how a new edge module goes out
 //! - [`room`]: frames of a video's room
@@ -36,6 +37,7 @@ pub mod key;
 pub mod lane;
 pub mod live_edge;
 pub mod path;
+pub mod pop;
 pub mod problem;
 pub mod rollout;
 pub mod room;

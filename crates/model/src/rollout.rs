@@ -133,6 +133,7 @@ pub struct Orders {
 
 /// What a point of presence tells of its edge modules.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = RolloutStatus)]
 #[serde(deny_unknown_fields)]
 pub struct Status {
     /// What decides where no candidate does.

@@ -81,6 +81,16 @@ pub fn of_request<'a>(path: &'a str, query: &'a str, bearer: &'a str) -> Option<
         .filter(|token| !token.is_empty())
 }
 
+/// `path` without the token that it stands under. Whether that is good for anything there is another
+/// question.
+pub fn bare(path: &str) -> &str {
+    let behind = |rest: &'_ str| rest.find('/').filter(|end| *end > 0);
+    match path.strip_prefix("/t/") {
+        Some(rest) => behind(rest).and_then(|end| rest.get(end..)).unwrap_or(path),
+        None => path,
+    }
+}
+
 /// A token that claims this, for `audience` unless that is empty.
 pub fn mint(claims: &Claims, audience: &str, key: &SigningKey) -> Result<String, InvalidKey> {
     key.check()?;

@@ -46,6 +46,7 @@ use crate::{
     http::{
         self, App, Parts,
         forms::{Forms, share::UnderWay},
+        pop::Neighbour,
         tls::TlsListener,
         trust::{OpenToAnyone, Trust},
     },
@@ -105,6 +106,8 @@ pub struct Config {
     pub parts: PartProfile,
     /// Rooms on Cloudflare that hear what happens in the origin's.
     pub rooms: Option<relay::Config>,
+    /// The point of presence in the same process, which its operator asks here.
+    pub pop: Option<Arc<dyn Neighbour>>,
     /// Whether multivariant playlists and manifests tell players where to ask which pathway to take;
     /// the edge answers there.
     pub steering: bool,
@@ -139,6 +142,7 @@ impl Config {
             slate: None,
             parts: PartProfile::default(),
             rooms: None,
+            pop: None,
             steering: false,
         }
     }
@@ -300,6 +304,7 @@ impl Origin {
             clock,
             trust,
             operator_token,
+            pop: config.pop,
             webrtc,
             push_urls: push_urls.clone(),
             data,

@@ -10,4 +10,4 @@ pub(crate) mod stored;
 
 pub(crate) use disk::Disk;
 pub(crate) use memory::Memory;
-pub(crate) use stored::{Head, Hit, Stored, Templates};
+pub(crate) use stored::{Head, Hit, Stored, Templates, push_line};

@@ -1,9 +1,9 @@
 //! The operator's listener: probes, counters, how the PoP does, and its drain. Never where viewers
 //! come in.
 //!
-//! - [`status`]: how a PoP does, as it is told
+//! - `status`: how a PoP does, as it is told
 
-pub mod status;
+mod status;
 
 use std::{convert::Infallible, fmt, pin::pin, sync::Arc, time::Duration};
 
@@ -31,8 +31,6 @@ use weir_model::{
 };
 
 use crate::Pop;
-
-pub use self::status::Status;
 
 /// How long a request's head may take, and an idle connection stay.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);

@@ -3,7 +3,7 @@
 use std::{borrow::Cow, fmt::Write, sync::Arc, time::Duration};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
-use weir_edge_abi::{Class, Encoding, Fields, Forward, Serve};
+use weir_edge_abi::{Class, Encoding, Fields, Forward, Position, Serve};
 use weir_model::{TraceParent, edge::Hops};
 
 use crate::shelf::Terms;
@@ -32,7 +32,8 @@ pub(crate) struct Order {
 }
 
 impl Order {
-    pub(crate) fn new(class: Class, serve: &Serve<'_>, key: &str, hops: Hops) -> Self {
+    /// What `serve` is for, planned by the generation with this namespace.
+    pub(crate) fn new(class: Class, serve: &Serve<'_>, namespace: &str, hops: Hops) -> Self {
         let mut fields = header_map(&serve.fields);
         if let Ok(cache_control) = HeaderValue::from_str(serve.cache_control) {
             fields.insert(header::CACHE_CONTROL, cache_control);
@@ -43,7 +44,7 @@ impl Order {
         Self {
             class,
             target: Arc::from(&*serve.target),
-            key: Arc::from(key),
+            key: Arc::from(cache_key(namespace, serve)),
             encoding: serve.encoding,
             fields,
             terms: Terms {
@@ -56,7 +57,7 @@ impl Order {
             stream: serve
                 .position
                 .as_ref()
-                .map(|position| Box::from(&*position.stream)),
+                .map(|position| stream_key(namespace, position).into()),
             hops,
             trace: None,
         }
@@ -91,6 +92,16 @@ pub(crate) fn cache_key<'s>(namespace: &str, serve: &'s Serve<'_>) -> Cow<'s, st
     }
     key.push_str(&serve.target);
     Cow::Owned(key)
+}
+
+/// What is known of a live stream is kept under this, in the same namespace as its answers: what a
+/// candidate makes a stream's edge out to be is nothing to the stable generation. A stream that is in
+/// no namespace has one slash, between video and rendition.
+pub(crate) fn stream_key<'s>(namespace: &str, position: &'s Position<'_>) -> Cow<'s, str> {
+    match namespace {
+        "" => Cow::Borrowed(&position.stream),
+        namespace => [namespace, "/", &position.stream].concat().into(),
+    }
 }
 
 /// Whether the edge module chooses an encoding for answers of this class.
@@ -146,4 +157,47 @@ pub(crate) fn header_map(fields: &Fields<'_>) -> HeaderMap {
 
 fn ms(ms: u32) -> Duration {
     Duration::from_millis(u64::from(ms))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_candidate_has_entries_and_live_edges_of_its_own() {
+        let position = Position {
+            stream: "oabcdefghijk/480p".into(),
+            msn: 7,
+            part: None,
+        };
+        let serve = Serve {
+            target: "/v/oabcdefghijk/480p/index.m3u8?_HLS_msn=7".into(),
+            cache_control: "no-cache",
+            fields: Fields::new(&[]),
+            fresh_ms: 0,
+            error_ms: 0,
+            stale_ms: 0,
+            wait_ms: 0,
+            held: true,
+            encoding: Encoding::Gzip,
+            position: Some(position),
+        };
+        let order = |namespace| Order::new(Class::Playlist, &serve, namespace, Hops::default());
+        let (stable, candidate) = (order(""), order("c0ffee"));
+        assert_eq!(
+            (&*stable.key, stable.stream.as_deref()),
+            (
+                "+gzip/v/oabcdefghijk/480p/index.m3u8?_HLS_msn=7",
+                Some("oabcdefghijk/480p")
+            )
+        );
+        assert_eq!(
+            (&*candidate.key, candidate.stream.as_deref()),
+            (
+                "c0ffee+gzip/v/oabcdefghijk/480p/index.m3u8?_HLS_msn=7",
+                Some("c0ffee/oabcdefghijk/480p")
+            )
+        );
+        assert_eq!(stable.target, candidate.target, "the origin is asked alike");
+    }
 }

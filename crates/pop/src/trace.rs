@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use http::{HeaderMap, HeaderValue, request::Parts};
+use http::{HeaderMap, HeaderValue};
 use weir_model::{TraceParent, trace::TRACEPARENT};
 
 /// Viewers' requests to be sampled that are heeded in each [`PERIOD`].
@@ -82,11 +82,6 @@ impl Tracer {
         heeded.viewers += 1;
         heeded.viewers <= HEEDED
     }
-}
-
-/// The place of a request in a trace, as its door found it.
-pub(crate) fn of(request: &Parts) -> Option<TraceParent> {
-    request.extensions.get().copied()
 }
 
 /// Has the origin know of it, in the header of what it is asked.

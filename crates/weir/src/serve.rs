@@ -3,13 +3,19 @@
 use std::{
     io::Write,
     net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
 };
 
 use anyhow::Context;
 use prometheus_client::registry::Registry;
 use serde_json::json;
-use tokio::sync::oneshot;
-use weir_origin::origin::{Listeners, Origin};
+use tokio::sync::{Notify, oneshot};
+use tracing::info;
+use weir_model::pop::Status;
+use weir_origin::{
+    http::pop::Neighbour,
+    origin::{Config, Listeners, Origin},
+};
 use weir_pop::{Pop, upstream::Settings};
 
 use crate::{
@@ -51,6 +57,14 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
         )
     };
     let pop = Pop::load(edge, &mut registry)?;
+    let beside = Arc::new(Beside {
+        pop: pop.clone(),
+        drain: Notify::new(),
+    });
+    let config = Config {
+        pop: Some(beside.clone()),
+        ..config
+    };
     let origin = Origin::start(config, listeners, registry).await?;
 
     let viewers = doors.addresses();
@@ -61,11 +75,32 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
         doors.serve(&pop, drained).await;
     });
     announce(viewers, &origin)?;
-    asked.await;
+    tokio::select! {
+        () = asked => {}
+        () = beside.drain.notified() => info!("the operator asks for a drain"),
+    }
     drop(drain);
     // Requests that wait for a position are let go by the origin's own drain.
     let (served, ()) = tokio::join!(serving, origin.shut_down());
     served.context("the point of presence panicked")
+}
+
+/// The point of presence, for the operator who asks the origin's listener.
+#[derive(Debug)]
+struct Beside {
+    pop: Pop,
+    drain: Notify,
+}
+
+impl Neighbour for Beside {
+    fn status(&self) -> Status {
+        self.pop.status()
+    }
+
+    fn drain(&self) {
+        self.pop.begin_drain();
+        self.drain.notify_one();
+    }
 }
 
 /// Says on stdout, in one JSON line, that connections are taken and where.

@@ -9,8 +9,10 @@ use std::{
 };
 
 use anyhow::{Context, bail};
-use weir_model::rollout::{Candidate, ModuleRef, Progress};
-use weir_pop::operator::Status;
+use weir_model::{
+    pop::Status,
+    rollout::{Candidate, ModuleRef, Progress},
+};
 
 use crate::cli::StatusArgs;
 
@@ -92,8 +94,9 @@ fn table(status: &Status) -> String {
     table.line(
         "upstream",
         format!(
-            "{} answers, half within {}, 99% within {}",
+            "{} answer{}, half within {}, 99% within {}",
             upstream.answers,
+            if upstream.answers == 1 { "" } else { "s" },
             latency(upstream.median_s),
             latency(upstream.p99_s)
         ),
@@ -187,9 +190,10 @@ fn counts<N: Copy + Default + PartialEq + std::fmt::Display>(
 
 fn span(seconds: u64) -> String {
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
-    match (days, hours) {
-        (0, 0) => format!("{minutes} min {} s", seconds % 60),
-        (0, _) => format!("{hours} h {minutes} min"),
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds} s"),
+        (0, 0, _) => format!("{minutes} min {} s", seconds % 60),
+        (0, ..) => format!("{hours} h {minutes} min"),
         _ => format!("{days} d {hours} h"),
     }
 }
@@ -216,7 +220,7 @@ mod tests {
             "requests": {"outcomes": {"hit": 9, "miss": 1, "error": 0}, "hit_ratio": 0.9},
             "origin_requests": {"segment": 1},
             "upstream": {"answers": 1, "median_s": 0.025, "p99_s": null, "peers": [
-                {"name": "10.0.0.2:8082", "role": "origin", "condition": "up"},
+                {"name": "http://10.0.0.2:8082", "role": "origin", "condition": "up"},
             ]},
             "guest": {"calls": 10, "failures": 0, "mean_us": 1.5},
             "edge_modules": {
@@ -240,8 +244,8 @@ mod tests {
             "connections    h3 1, http/1.1 2",
             "requests       hit 9, miss 1",
             "hit ratio      90.00%",
-            "upstream       1 answers, half within 25 ms, 99% within -",
-            "origin         10.0.0.2:8082 up",
+            "upstream       1 answer, half within 25 ms, 99% within -",
+            "origin         http://10.0.0.2:8082 up",
             "guest          10 calls of 1.50 µs, 0 failures",
             "edge module    0123456789ab",
             "on trial       edge-2 (ffffffffffff), 10% of videos, 5 calls, 0 failures",
@@ -251,6 +255,18 @@ mod tests {
             "sent           512 B",
         ] {
             assert!(table.lines().any(|found| found == line), "{line}\n{table}");
+        }
+    }
+
+    #[test]
+    fn spans_have_two_units_at_most() {
+        for (seconds, expected) in [
+            (7, "7 s"),
+            (60, "1 min 0 s"),
+            (7_320, "2 h 2 min"),
+            (180_000, "2 d 2 h"),
+        ] {
+            assert_eq!(span(seconds), expected);
         }
     }
 }

@@ -20,8 +20,42 @@ pub struct Setup {
     /// The configuration file, and the name of the configuration in it.
     config: (&'static str, &'static str),
     module: PathBuf,
-    rooms: bool,
+    rooms: Option<Rooms>,
+    /// Where the data points of Analytics Engine go.
+    counts: Option<SocketAddr>,
 }
+
+/// The rooms' Worker.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Rooms {
+    AsBuilt,
+    /// Whose module panics at certain texts.
+    Faulty,
+}
+
+/// What comes between the rooms' module and its imports: as a text with `PANIC1` goes in, or one with
+/// `PANIC2` for the second time, what is under way there ends as by a panic: that is told, and a trap
+/// leaves the memory as it is.
+const FAULT: &str = r#"
+const seen = new Map();
+function faulty(imports) {
+  for (const own of Object.values(imports)) {
+    for (const [name, real] of Object.entries(own)) {
+      if (!name.includes("string_get")) continue;
+      own[name] = (to, value) => {
+        const [, at] = /PANIC(\d)/.exec(value) ?? [];
+        if (at) seen.set(value, (seen.get(value) ?? 0) + 1);
+        if (at && seen.get(value) === Number(at)) {
+          globalThis.__worker_init_state.criticalError = true;
+          throw new WebAssembly.RuntimeError("unreachable");
+        }
+        return real(to, value);
+      };
+    }
+  }
+  return imports;
+}
+"#;
 
 /// Runs until it is dropped.
 pub struct Workerd {
@@ -36,7 +70,8 @@ impl Setup {
         Self {
             config: ("workerd.capnp", "coalescing"),
             module: module::path(),
-            rooms: false,
+            rooms: None,
+            counts: None,
         }
     }
 
@@ -52,7 +87,24 @@ impl Setup {
     pub fn with_rooms() -> Self {
         Self {
             config: ("workerd-rooms.capnp", "config"),
-            rooms: true,
+            rooms: Some(Rooms::AsBuilt),
+            ..Self::coalescing()
+        }
+    }
+
+    /// With a rooms' Worker whose module panics as it reads `PANIC1`, or `PANIC2` once more.
+    pub fn with_faulty_rooms() -> Self {
+        Self {
+            rooms: Some(Rooms::Faulty),
+            ..Self::with_rooms()
+        }
+    }
+
+    /// With a dataset of Analytics Engine; each data point is posted to `counts`.
+    pub fn counting(counts: SocketAddr) -> Self {
+        Self {
+            config: ("workerd.capnp", "counting"),
+            counts: Some(counts),
             ..Self::coalescing()
         }
     }
@@ -69,14 +121,15 @@ impl Setup {
         let shell = Path::new(env!("CARGO_MANIFEST_DIR")).join("cloudflare");
         let folder = self.assemble(&shell);
         let (file, name) = self.config;
-        let mut child = Command::new(installed(&shell, "@cloudflare", "workerd-", "bin/workerd"))
-            .args([
-                "serve",
-                "--socket-addr=http=127.0.0.1:0",
-                "--control-fd=1",
-                file,
-                name,
-            ])
+        let mut workerd = Command::new(installed(&shell, "@cloudflare", "workerd-", "bin/workerd"));
+        workerd.args(["serve", "--socket-addr=http=127.0.0.1:0", "--control-fd=1"]);
+        if let Some(counts) = self.counts {
+            // The binding is, in workerd.
+            workerd.arg("--experimental");
+            workerd.arg(format!("--external-addr=counts={counts}"));
+        }
+        let mut child = workerd
+            .args([file, name])
             .current_dir(folder.path())
             .env("WEIR_ORIGIN", format!("http://{origin}"))
             .env("WEIR_POLICY", policy::json())
@@ -107,19 +160,32 @@ impl Setup {
         }
         fs::create_dir(folder.path().join("dist")).unwrap();
         fs::copy(&self.module, folder.path().join("dist/edge.wasm")).unwrap();
-        if self.rooms {
+        if let Some(rooms) = self.rooms {
             fs::create_dir(folder.path().join("storage")).unwrap();
-            fs::create_dir(folder.path().join("rooms")).unwrap();
-            for file in ["rooms.js", "rooms_bg.wasm"] {
-                fs::copy(
-                    built_rooms().join(file),
-                    folder.path().join("rooms").join(file),
-                )
-                .unwrap();
-            }
+            let to = folder.path().join("rooms");
+            fs::create_dir(&to).unwrap();
+            let from = built_rooms();
+            fs::copy(from.join("rooms_bg.wasm"), to.join("rooms_bg.wasm")).unwrap();
+            let worker = fs::read_to_string(from.join("rooms.js")).unwrap();
+            fs::write(to.join("rooms.js"), rooms.changed(worker)).unwrap();
         }
         bundle(shell, &folder.path().join("dist/shell.js"));
         folder
+    }
+}
+
+impl Rooms {
+    fn changed(self, worker: String) -> String {
+        const INSTANCE: &str = "new WebAssembly.Instance(wasmModule, __wbg_get_imports())";
+        const FAULTY: &str = "new WebAssembly.Instance(wasmModule, faulty(__wbg_get_imports()))";
+        match self {
+            Self::AsBuilt => worker,
+            Self::Faulty => {
+                // At the start, and after each trap.
+                assert_eq!(worker.matches(INSTANCE).count(), 2);
+                worker.replace(INSTANCE, FAULTY) + FAULT
+            }
+        }
     }
 }
 

@@ -309,6 +309,21 @@ fn tokens_are_found_where_they_stand() {
     check("/v/x", "token=", "", None);
 }
 
+#[test]
+fn a_path_is_what_stands_behind_the_token() {
+    for (path, expected) in [
+        ("/t/a.b.c/v/x/index.m3u8", "/v/x/index.m3u8"),
+        ("/t/a.b.c/", "/"),
+        ("/v/x/t/y", "/v/x/t/y"),
+        ("/t/a.b.c", "/t/a.b.c"),
+        ("/t//v/x", "/t//v/x"),
+        ("/t/", "/t/"),
+        ("", ""),
+    ] {
+        assert_eq!(bare(path), expected, "{path}");
+    }
+}
+
 proptest! {
     #[test]
     fn any_token_is_refused(token in "[A-Za-z0-9_.-]{0,200}", garbage in "\\PC{0,100}") {

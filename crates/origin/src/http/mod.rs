@@ -17,6 +17,7 @@
 //! - [`web`]: the web app's files
 //! - [`edge`]: edge modules, uploaded and fetched
 //! - [`leases`]: which videos are here, for points of presence
+//! - [`pop`]: the point of presence in the same process, for its operator
 //! - `tls`: points of presence that come over TLS
 //! - [`trust`]: whether a request comes from one
 //! - [`trace`]: requests that are followed through the logs
@@ -34,6 +35,7 @@ pub mod leases;
 pub mod media;
 pub mod openapi;
 pub mod operator;
+pub mod pop;
 pub mod problem;
 pub mod room;
 mod session;
@@ -55,7 +57,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use tokio_util::sync::CancellationToken;
 
-use self::trust::Trust;
+use self::{pop::Neighbour, trust::Trust};
 
 use crate::{
     clock::Clock,
@@ -95,6 +97,8 @@ pub struct Parts {
     pub trust: Trust,
     /// Opens the operator plane.
     pub operator_token: OperatorToken,
+    /// The point of presence in the same process, if there is one.
+    pub pop: Option<Arc<dyn Neighbour>>,
     /// WebRTC sessions.
     pub webrtc: WebRtc,
     /// Where encoders push.

@@ -1,5 +1,7 @@
 //! The contract of both planes, as OpenAPI 3.1.
 
+mod edges_own;
+
 use axum::{
     http::header,
     response::{IntoResponse, Response},
@@ -10,8 +12,8 @@ use utoipa::{
 };
 
 use super::{
-    comments, edge, events, frames, health, media, room, stats, stream_health, time, videos, whep,
-    whip,
+    comments, edge, events, frames, health, media, pop, room, stats, stream_health, time, videos,
+    whep, whip,
 };
 
 #[derive(OpenApi)]
@@ -34,6 +36,8 @@ use super::{
         edge::upload,
         edge::start,
         edge::fleet,
+        pop::status,
+        pop::drain,
         whip::publish,
         whip::ask,
         whip::change,
@@ -48,6 +52,8 @@ use super::{
         comments::post_comment,
         room::join,
         room::react,
+        edges_own::begin_session,
+        edges_own::steer,
         events::process_events,
         stats::get_stats,
         health::alive,

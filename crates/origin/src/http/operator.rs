@@ -13,7 +13,7 @@ use weir_model::Code;
 use super::{
     App,
     edge::{self, Edge},
-    health, openapi,
+    health, openapi, pop,
     problem::{self, ApiError},
     stream_health, videos,
 };
@@ -21,6 +21,7 @@ use super::{
 /// All of the operator plane. Its API takes the operator token; probes, metrics and the contract
 /// tell no secrets.
 pub fn router(app: App) -> Router {
+    let beside = app.pop.clone().map(pop::router);
     Router::new()
         .route("/api/v1/videos", post(videos::create).get(videos::list_all))
         .route(
@@ -31,6 +32,7 @@ pub fn router(app: App) -> Router {
         .route("/api/v1/videos/{id}/end", post(videos::end))
         .route("/api/v1/videos/{id}/key", post(videos::rotate_key))
         .merge(edge::operator_router(Edge::of(&app)))
+        .merge(beside.unwrap_or_default())
         .route_layer(from_fn_with_state(app.clone(), authorize))
         .route("/api/v1/openapi.json", get(openapi::get))
         .route("/metrics", get(health::metrics))

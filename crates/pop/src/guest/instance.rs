@@ -49,7 +49,7 @@ pub(crate) trait Question {
     type Answer<'a>;
 
     /// The export that answers it.
-    fn export(guest: &Guest) -> &TypedFunc<u32, u32>;
+    fn export(exports: &Exports) -> &TypedFunc<u32, u32>;
     /// Writes the message to the start of `buffer`; gives the length.
     fn encode(&self, buffer: &mut [u8]) -> Result<usize, Overflow>;
     /// Reads the answer.
@@ -64,8 +64,8 @@ pub(crate) trait Question {
 impl Question for Request<'_> {
     type Answer<'a> = Plan<'a>;
 
-    fn export(guest: &Guest) -> &TypedFunc<u32, u32> {
-        &guest.decide
+    fn export(exports: &Exports) -> &TypedFunc<u32, u32> {
+        &exports.decide
     }
 
     fn encode(&self, buffer: &mut [u8]) -> Result<usize, Overflow> {
@@ -104,8 +104,8 @@ impl Question for Request<'_> {
 impl Question for BodyCheck<'_> {
     type Answer<'a> = Verdict<'a>;
 
-    fn export(guest: &Guest) -> &TypedFunc<u32, u32> {
-        &guest.body
+    fn export(exports: &Exports) -> &TypedFunc<u32, u32> {
+        &exports.body
     }
 
     fn encode(&self, buffer: &mut [u8]) -> Result<usize, Overflow> {
@@ -167,12 +167,17 @@ impl Seat {
 pub(crate) struct Guest {
     store: Store<StoreLimits>,
     memory: Memory,
-    decide: TypedFunc<u32, u32>,
-    body: TypedFunc<u32, u32>,
+    exports: Exports,
     buffer: Range<usize>,
     calls: u32,
     /// Under which configuration it was started.
     change: u64,
+}
+
+/// What can be called.
+pub(crate) struct Exports {
+    decide: TypedFunc<u32, u32>,
+    body: TypedFunc<u32, u32>,
 }
 
 impl Guest {
@@ -212,8 +217,7 @@ impl Guest {
         let mut guest = Self {
             store,
             memory,
-            decide,
-            body,
+            exports: Exports { decide, body },
             buffer,
             calls: 0,
             change,
@@ -238,8 +242,7 @@ impl Guest {
         self.calls += 1;
         let len = question.encode(self.buffer())?;
         self.store.set_epoch_deadline(TICKS_PER_CALL);
-        let export = Q::export(self).clone();
-        let len = export
+        let len = Q::export(&self.exports)
             .call(&mut self.store, len as u32)
             .map_err(CallError::Trap)?;
         let answer = self

@@ -6,6 +6,7 @@ use std::sync::{
 };
 
 use sha2::{Digest, Sha256};
+use weir_model::token;
 
 use super::Module;
 
@@ -111,13 +112,11 @@ fn place(namespace: &str, video: &str) -> u16 {
 
 /// The id of the video that a path is about, as it is written there.
 fn video(path: &str) -> Option<&str> {
-    let untokened = match path.strip_prefix("/t/") {
-        Some(rest) => rest.split_once("/v/").map(|(_, rest)| rest),
-        None => path
-            .strip_prefix("/v/")
-            .or_else(|| path.strip_prefix("/api/v1/videos/")),
-    };
-    untokened?.split('/').next().filter(|id| !id.is_empty())
+    let path = token::bare(path);
+    let of_video = path
+        .strip_prefix("/v/")
+        .or_else(|| path.strip_prefix("/api/v1/videos/"));
+    of_video?.split('/').next().filter(|id| !id.is_empty())
 }
 
 #[cfg(test)]
@@ -131,6 +130,7 @@ mod tests {
         check("/v/oabc/3/480p/1.m4s", Some("oabc"));
         check("/t/a.b.c/v/oabc/index.m3u8", Some("oabc"));
         check("/api/v1/videos/oabc", Some("oabc"));
+        check("/t/a.b.c/api/v1/videos/oabc/room", Some("oabc"));
         check("/api/v1/videos/oabc/comments", Some("oabc"));
         for path in [
             "/",

@@ -19,6 +19,10 @@ use super::instance::Guest;
 
 /// Most bytes of memory that an instance may have.
 pub(super) const MEMORY_BYTES: usize = 4 << 20;
+/// Addresses that an instance's memory may be reached at, of which all beyond [`MEMORY_BYTES`] are
+/// nobody's. With all that 32 bits can name the machine finds an access out of bounds by itself, and
+/// the code need not: a seventh of a call.
+const ADDRESSABLE: u64 = 4 << 30;
 /// How often the epoch moves on.
 const TICK: Duration = Duration::from_millis(10);
 
@@ -162,7 +166,7 @@ fn engine(instances: usize) -> wasmtime::Result<Engine> {
     let mut config = wasmtime::Config::new();
     config
         .epoch_interruption(true)
-        .memory_reservation(MEMORY_BYTES as u64)
+        .memory_reservation(ADDRESSABLE)
         .memory_guard_size(64 << 10)
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     Engine::new(&config)

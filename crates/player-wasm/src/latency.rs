@@ -7,6 +7,10 @@
 
 use std::collections::VecDeque;
 
+use crate::abr::Params;
+
+const PARAMS: Params = Params::CHOSEN;
+
 /// What to do about the latency.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Adjustment {
@@ -48,27 +52,10 @@ enum Steering {
 }
 
 impl LatencyControl {
-    /// How long a lag is remembered, in ms.
-    const MEMORY_MS: u64 = 20_000;
-    /// Fewest lags that say something about how steady arrivals are.
-    const ENOUGH: usize = 12;
-    /// What a stall adds to the distance, in ms.
-    const STALL_MS: f64 = 350.0;
-    /// Most that stalls add, in ms.
-    const MAX_CAUTION_MS: f64 = 3000.0;
-    /// The caution that is given up per ms of calm.
-    const CALM: f64 = 0.01;
-    /// Distance from the target at which seeking is better than playing faster, in ms.
-    const DRIFT_MS: f64 = 4000.0;
-    /// Errors up to this are left alone, in ms.
-    const TOLERANCE_MS: f64 = 120.0;
-    /// Once steering, it goes on until the error is this small, in ms.
-    const DONE_MS: f64 = 25.0;
-
     /// Notes that a part has come in whole, this long after the date at which it ends.
     pub fn arrived(&mut self, now: u64, lag_ms: f64) {
         self.lags.push_back((now, lag_ms));
-        let too_old = |&(at, _): &(u64, f64)| at + Self::MEMORY_MS < now;
+        let too_old = |&(at, _): &(u64, f64)| at + PARAMS.lag_kept_ms < now;
         while self.lags.len() > 256 || self.lags.front().is_some_and(too_old) {
             self.lags.pop_front();
         }
@@ -76,7 +63,7 @@ impl LatencyControl {
 
     /// Notes that playback stalled for want of data.
     pub fn stalled(&mut self, now: u64) {
-        self.caution_ms = (self.caution(now) + Self::STALL_MS).min(Self::MAX_CAUTION_MS);
+        self.caution_ms = (self.caution(now) + PARAMS.stall_adds_ms).min(PARAMS.stalls_add_most_ms);
         self.cautious_since = now;
     }
 
@@ -87,7 +74,7 @@ impl LatencyControl {
 
     fn caution(&self, now: u64) -> f64 {
         let calm_ms = now.saturating_sub(self.cautious_since) as f64;
-        (self.caution_ms - calm_ms * Self::CALM).max(0.0)
+        (self.caution_ms - calm_ms * PARAMS.calm_share).max(0.0)
     }
 
     /// How far behind the end of the newest part to play, in ms.
@@ -107,7 +94,7 @@ impl LatencyControl {
             .lags
             .iter()
             .fold(f64::MIN, |worst, &(_, lag)| worst.max(lag));
-        (self.lags.len() >= Self::ENOUGH).then_some(worst)
+        (self.lags.len() >= PARAMS.lags_enough).then_some(worst)
     }
 
     /// The latency to hold: the usual lag and the distance, in ms.
@@ -129,22 +116,23 @@ impl LatencyControl {
             hold_back_ms,
         } = standing;
         let error = latency_ms - self.target_ms(now, part_ms, hold_back_ms);
-        if error > Self::DRIFT_MS {
+        if error > PARAMS.drift_ms {
             self.steering = Steering::Hold;
             return Adjustment::Seek;
         }
         self.steering = match self.steering {
-            _ if error > Self::TOLERANCE_MS => Steering::CatchUp,
-            _ if error < -Self::TOLERANCE_MS => Steering::FallBack,
-            Steering::CatchUp if error > Self::DONE_MS => Steering::CatchUp,
-            Steering::FallBack if error < -Self::DONE_MS => Steering::FallBack,
+            _ if error > PARAMS.tolerance_ms => Steering::CatchUp,
+            _ if error < -PARAMS.tolerance_ms => Steering::FallBack,
+            Steering::CatchUp if error > PARAMS.near_ms => Steering::CatchUp,
+            Steering::FallBack if error < -PARAMS.near_ms => Steering::FallBack,
             _ => Steering::Hold,
         };
         // There is nothing to run into when the buffer is this short.
         let short = buffer_ms < 0.75 * part_ms;
         Adjustment::Rate(match self.steering {
-            Steering::CatchUp if error > 500.0 && !short => 1.1,
+            Steering::CatchUp if error > PARAMS.far_ms && !short => 1.1,
             Steering::CatchUp if !short => 1.05,
+            Steering::FallBack if error < -PARAMS.far_ms => 0.9,
             Steering::FallBack => 0.95,
             _ => 1.0,
         })
@@ -225,6 +213,7 @@ mod tests {
         check(20.0, Adjustment::Rate(1.0));
         check(60.0, Adjustment::Rate(1.0));
         check(900.0, Adjustment::Rate(1.1));
+        check(-600.0, Adjustment::Rate(0.9));
         check(-200.0, Adjustment::Rate(0.95));
         check(-60.0, Adjustment::Rate(0.95));
         check(0.0, Adjustment::Rate(1.0));

@@ -3,10 +3,15 @@
 
 import init, { WebPlayer } from "./pkg/weir_player.js";
 import wasmUrl from "./pkg/weir_player_bg.wasm?url";
+import type { Cmcd, CmcdMode } from "./cmcd";
+import { Early } from "./early";
 import { hurry, post } from "./events";
-import type { Playback, Rendition, Snapshot } from "./playback";
+import { lacks, Media } from "./media";
+import { recall, remember } from "./memory";
+import type { Manifest, Playback, Rendition, Snapshot, Sound } from "./playback";
 import { Session } from "./session";
-import { type Incoming, Sink } from "./sink";
+import type { Incoming, Sink } from "./sink";
+import { renditionsOf, snapshotOf, soundsOf } from "./snapshot";
 import type { Renewal } from "./token";
 
 export interface EngineOptions {
@@ -17,25 +22,39 @@ export interface EngineOptions {
   id: string;
   /** Keeps the URLs' token good, if the page can give new ones. */
   renewal?: Renewal | undefined;
+  /** Has requests say how playback goes (CTA-5004), in the query or in headers. */
+  cmcd?: CmcdMode | undefined;
   onChange: () => void;
-}
-
-declare global {
-  interface Window {
-    /** What Safari on iPhones has instead of MediaSource. */
-    ManagedMediaSource?: typeof MediaSource;
-  }
 }
 
 const LOOK_EVERY_MS = 250;
 const WATCHED_EVENTS = ["playing", "pause", "waiting", "seeked", "ended", "timeupdate", "progress"];
 
-let compiled: Promise<unknown> | undefined;
+/** An HLS rendition of subtitles, or a text AdaptationSet of DASH. */
+const LISTS_SUBTITLES = /TYPE=SUBTITLES|text\/vtt/;
+
+/** What a URL that leads to a DASH manifest mostly looks like. */
+const MANIFEST = /\.mpd($|\?)/;
+
+let compiled: Promise<typeof WebPlayer> | undefined;
+let withDash: Promise<typeof WebPlayer> | undefined;
 
 /** Loads the module; the first call begins, the others share it. */
-export function load(): Promise<unknown> {
-  return (compiled ??= init({ module_or_path: wasmUrl }).catch((error: unknown) => {
-    compiled = undefined;
+export function load(): Promise<typeof WebPlayer> {
+  return (compiled ??= init({ module_or_path: wasmUrl }).then(
+    () => WebPlayer,
+    (error: unknown) => {
+      compiled = undefined;
+      throw error;
+    },
+  ));
+}
+
+/** Loads the one that reads DASH manifests, too. */
+function loadDash(): Promise<typeof WebPlayer> {
+  const loading = import("./dash").then(({ load }) => load());
+  return (withDash ??= loading.catch((error: unknown) => {
+    withDash = undefined;
     throw error;
   }));
 }
@@ -43,54 +62,76 @@ export function load(): Promise<unknown> {
 export class Engine implements Playback {
   private readonly options: EngineOptions;
   private readonly video: HTMLVideoElement;
+  private readonly media: Media;
   private core: WebPlayer | undefined;
   private session: Session | undefined;
-  private media: MediaSource | undefined;
-  private opened: Promise<void> = Promise.resolve();
-  private readonly sinks: Sink[];
+  private cmcd: Cmcd | undefined;
   private readonly requests = new Map<number, AbortController>();
-  /** The multivariant playlist, asked for while the module compiles. */
-  private early: Promise<Response> | undefined;
   private readonly ended = new AbortController();
+  private readonly early: Early;
   private sleeping = 0;
-  private seekTo: number | undefined;
   private told = false;
-  private ending = false;
+  private speed = 1;
+  private catchUp = 1;
+  manifest: Manifest | undefined;
   /** Why nothing can be played, in words; the module does not know of it. */
   broken: string | undefined;
 
   constructor(options: EngineOptions) {
     this.options = options;
     this.video = options.video;
-    this.sinks = [0, 1].map(
-      (track) =>
-        new Sink({
-          head: (id, head) => this.core?.head(id, head) ?? true,
-          completed: (body) => this.completed(body),
-          full: () => this.core?.quotaExceeded(track),
-          broken: () => this.fail("The browser could not decode this stream."),
-        }),
-    );
+    this.early = new Early(options.url, Number(recall("throughput")), this.ended.signal);
+    this.media = new Media(options.video, {
+      head: (id, head) => this.core?.head(id, head) ?? true,
+      completed: (body) => this.completed(body),
+      full: (track) => this.core?.quotaExceeded(track),
+      undecodable: (track) => {
+        if (!this.core?.decodeFailed(track ?? -1)) this.fail("The browser could not decode this stream.");
+      },
+      unplayable: (why) => this.fail(why),
+      streaming: (wanted) => this.core?.streaming(wanted),
+    });
     void this.start();
   }
 
   private async start(): Promise<void> {
-    this.early = fetch(this.options.url, { signal: this.ended.signal });
-    this.early.catch(() => {});
-    this.openMedia();
+    const { url, id, cmcd } = this.options;
     try {
-      const [session] = await Promise.all([Session.open(), load()]);
+      const [session, Core, told] = await Promise.all([
+        Session.open(),
+        MANIFEST.test(url) ? loadDash() : load(),
+        cmcd && import("./cmcd"),
+      ]);
       this.session = session;
+      this.cmcd = told && new told.Cmcd(cmcd as CmcdMode, session.id, id);
+      if (this.ended.signal.aborted) return;
+      this.begin(Core, session);
+      this.watch();
+      void session.resend(post);
     } catch {
-      return this.fail("The player could not be loaded.");
+      this.fail("The player could not be loaded.");
     }
-    if (this.ended.signal.aborted) return;
-    const { nextSeq, viewed } = this.session.progress(this.options.id);
+  }
+
+  private begin(Core: typeof WebPlayer, session: Session): void {
     const { url, id } = this.options;
-    this.core = new WebPlayer(this, this.video, url, id, this.session.id, nextSeq, viewed);
-    this.core.run();
-    this.watch();
-    void this.session.resend(post);
+    const { nextSeq, viewed } = session.progress(id);
+    const throughput = Number(recall("throughput"));
+    const { video } = this;
+    this.core = new Core(this, video, performance, url, id, session.id, nextSeq, viewed, lacks(), throughput);
+    this.attend();
+  }
+
+  /** The source turned out to be DASH, for which this module has no reader. */
+  private async startOver(): Promise<void> {
+    this.core?.free();
+    this.core = undefined;
+    try {
+      const Core = await loadDash();
+      if (this.session && !this.ended.signal.aborted) this.begin(Core, this.session);
+    } catch {
+      this.fail("The player could not be loaded.");
+    }
   }
 
   /** Ends everything and lets the element go. */
@@ -100,24 +141,34 @@ export class Engine implements Playback {
     clearTimeout(this.sleeping);
     this.options.renewal?.stop();
     for (const request of this.requests.values()) request.abort();
-    for (const sink of this.sinks) sink.detach();
+    this.media.destroy();
     this.core?.free();
     this.core = undefined;
-    this.video.removeAttribute("src");
-    this.video.load();
   }
 
   get snapshot(): Snapshot | undefined {
-    return this.core?.snapshot() as Snapshot | undefined;
+    return this.core && snapshotOf(this.core.snapshot());
   }
 
   get renditions(): Rendition[] {
-    const list = (this.core?.renditions() ?? []) as [string, number | null, number][];
-    return list.map(([name, height, bitsPerSecond]) => ({ name, height, bitsPerSecond }));
+    return renditionsOf(this.core?.renditions() ?? "");
+  }
+
+  get sounds(): Sound[] {
+    return soundsOf(this.core?.sounds() ?? "");
   }
 
   choose(index: number | null): void {
     this.core?.choose(index ?? -1);
+  }
+
+  chooseSound(index: number): void {
+    this.core?.chooseSound(index);
+  }
+
+  setSpeed(speed: number): void {
+    this.speed = speed;
+    this.video.playbackRate = speed * this.catchUp;
   }
 
   seekWished(seconds: number): void {
@@ -142,81 +193,74 @@ export class Engine implements Playback {
   // within.
 
   open(video: string, audio?: string): void {
-    const types = audio ? [video, audio] : [video];
-    void this.opened.then(() => {
-      const media = this.media;
-      if (!media || media.readyState !== "open") return;
-      for (const [track, type] of types.entries()) {
-        if (!MediaSource.isTypeSupported(type)) {
-          return this.fail(`This browser cannot play ${type}.`);
-        }
-        this.sinks[track]?.attach(media.addSourceBuffer(type));
-      }
-    });
+    this.media.open(audio ? [video, audio] : [video]);
   }
 
   fetch(id: number, url: string, track?: number): void {
     const request = new AbortController();
     this.requests.set(id, request);
-    const sink = track === undefined ? undefined : this.sinks[track];
+    const sink = track === undefined ? undefined : this.media.sink(track);
     const work = sink ? this.fetchMedia(id, url, sink, request) : this.fetchText(id, url, request);
     work.catch(() => this.failed(id, sink, 0));
+  }
+
+  /** Like `fetch`, for what the module reads as bytes. */
+  fetchBytes(id: number, url: string): void {
+    const request = new AbortController();
+    this.requests.set(id, request);
+    const work = this.ask(url, request, "m").then(async (answer) => {
+      if (!answer.ok) return this.failed(id, undefined, answer.status);
+      const bytes = new Uint8Array(await answer.arrayBuffer());
+      if (this.requests.delete(id)) this.core?.bytes(id, bytes);
+    });
+    work.catch(() => this.failed(id, undefined, 0));
   }
 
   abort(id: number): void {
     this.requests.get(id)?.abort();
     this.requests.delete(id);
-    for (const sink of this.sinks) sink.drop(id);
+    this.media.drop(id);
   }
 
   release(id: number): void {
-    for (const sink of this.sinks) sink.release(id);
+    this.media.release(id);
+  }
+
+  changeType(track: number, mime: string): void {
+    this.media.sink(track)?.changeType(mime);
   }
 
   offset(track: number, seconds: number): void {
-    this.sinks[track]?.offset(seconds);
+    this.media.sink(track)?.offset(seconds);
   }
 
   remove(track: number, start: number, end: number): void {
-    this.sinks[track]?.remove(start, end);
+    this.media.sink(track)?.remove(start, end);
   }
 
   duration(seconds: number): void {
-    void this.opened.then(() =>
-      this.whenIdle(() => {
-        const media = this.media;
-        if (media?.readyState !== "open") return;
-        media.duration = seconds;
-        // Without it nothing beyond what is buffered could be sought.
-        if (seconds === Infinity) media.setLiveSeekableRange?.(0, 2 ** 31);
-      }),
-    );
+    this.media.duration(seconds);
   }
 
   endOfStream(): void {
-    this.ending = true;
-    this.whenIdle(() => {
-      if (this.ending && this.media?.readyState === "open") this.media.endOfStream();
-    });
+    this.media.endOfStream();
   }
 
   seek(seconds: number): void {
-    this.ending = false;
-    this.seekTo = seconds;
-    if (this.video.readyState > 0) this.applySeek();
+    this.media.seek(seconds);
   }
 
   rate(rate: number): void {
-    this.video.playbackRate = rate;
+    this.catchUp = rate;
+    this.video.playbackRate = rate * this.speed;
   }
 
   post(batch: string): void {
-    this.session?.unsent(this.options.id, batch);
     queueMicrotask(() => this.keep());
     void post(batch).then((seqs) => {
       if (!seqs) return this.core?.unanswered();
-      this.session?.unsent(this.options.id, undefined);
       this.core?.answered(Float64Array.from(seqs));
+      this.keep();
     });
   }
 
@@ -225,6 +269,9 @@ export class Engine implements Playback {
     this.told = true;
     queueMicrotask(() => {
       this.told = false;
+      const refused = this.core?.refused();
+      if (refused === "DASH") return void this.startOver();
+      if (refused && !this.broken) return this.fail(`This player does not play ${refused}.`);
       this.options.onChange();
     });
   }
@@ -234,47 +281,51 @@ export class Engine implements Playback {
     this.sleeping = window.setTimeout(() => this.core?.wake(), ms);
   }
 
-  private openMedia(): void {
-    const Source = window.ManagedMediaSource ?? window.MediaSource;
-    if (!Source) return this.fail("This browser has no Media Source Extensions.");
-    const media = new Source();
-    this.media = media;
-    this.opened = new Promise((resolve) => {
-      media.addEventListener("sourceopen", () => resolve(), { once: true });
-    });
-    this.video.disableRemotePlayback = true;
-    const url = URL.createObjectURL(media);
-    this.video.src = url;
-    void this.opened.then(() => URL.revokeObjectURL(url));
-  }
-
   private watch(): void {
+    const { video } = this;
     const { signal } = this.ended;
-    const look = () => this.core?.observe();
-    for (const event of WATCHED_EVENTS) this.video.addEventListener(event, look, { signal });
-    this.video.addEventListener("loadedmetadata", () => this.applySeek(), { signal });
-    this.video.addEventListener("error", () => this.fail("The browser could not decode this stream."), {
-      signal,
-    });
+    const on = (target: EventTarget, event: string, act: () => void) =>
+      target.addEventListener(event, act, { signal });
+    for (const event of WATCHED_EVENTS) on(video, event, () => this.look());
     const rendered = () => {
       this.core?.rendered();
       this.keep();
     };
-    if ("requestVideoFrameCallback" in this.video) this.video.requestVideoFrameCallback(rendered);
-    else (this.video as HTMLVideoElement).addEventListener("playing", rendered, { signal, once: true });
-    document.addEventListener("visibilitychange", () => this.goodbye(), { signal });
-    window.addEventListener("pagehide", () => this.goodbye(), { signal });
-    const timer = window.setInterval(look, LOOK_EVERY_MS);
+    if ("requestVideoFrameCallback" in video) video.requestVideoFrameCallback(rendered);
+    else (video as HTMLVideoElement).addEventListener("playing", rendered, { signal, once: true });
+    on(video, "volumechange", () => this.attend());
+    on(video, "enterpictureinpicture", () => this.attend());
+    on(video, "leavepictureinpicture", () => this.attend());
+    on(document, "visibilitychange", () => {
+      this.attend();
+      this.goodbye();
+    });
+    on(window, "pagehide", () => this.goodbye());
+    on(window, "online", () => this.core?.online());
+    const timer = window.setInterval(() => this.look(), LOOK_EVERY_MS);
     signal.addEventListener("abort", () => clearInterval(timer));
   }
 
+  private look(): void {
+    this.core?.observe();
+  }
+
+  /** Tells whether anybody can see or hear it. */
+  private attend(): void {
+    const { video } = this;
+    const visible = document.visibilityState === "visible" || document.pictureInPictureElement !== null;
+    this.core?.attend(visible, !video.muted && video.volume > 0);
+  }
+
   private async fetchText(id: number, url: string, request: AbortController): Promise<void> {
-    const early = url === this.options.url ? this.early : undefined;
-    this.early = undefined;
-    const answer = await (early ?? fetch(this.renewed(url), { signal: request.signal }));
+    const answer = await (this.early.take(url) ?? this.ask(url, request, "m"));
     if (!answer.ok) return this.failed(id, undefined, answer.status);
     const text = await answer.text();
-    if (this.requests.delete(id)) this.core?.text(id, text);
+    if (url === this.options.url && LISTS_SUBTITLES.test(text)) this.manifest = { url: answer.url, text };
+    const date = Date.parse(answer.headers.get("date") ?? "");
+    if (!this.requests.delete(id)) return;
+    if (answer.redirected) this.core?.redirected(id, answer.url);
+    this.core?.text(id, text, date);
   }
 
   private async fetchMedia(
@@ -283,19 +334,35 @@ export class Engine implements Playback {
     sink: Sink,
     request: AbortController,
   ): Promise<void> {
-    this.ending = false;
+    this.media.goOn();
     const body = sink.expect(id);
-    const answer = await fetch(this.renewed(url), { signal: request.signal, priority: "high" });
+    const answer = await this.ask(url, request, sink === this.media.sink(0) ? "v" : "a");
     if (!answer.ok || !answer.body) return this.failed(id, sink, answer.status);
+    const length = Number(answer.headers.get("content-length"));
     const reader = answer.body.getReader();
     for (;;) {
       const { done, value } = await reader.read();
       if (!this.requests.has(id)) return void reader.cancel();
       if (done) break;
       sink.receive(body, value);
-      this.core?.progress(id);
+      this.core?.progress(id, body.bytes, length);
     }
     sink.finish(body);
+  }
+
+  /**
+   * Asks for a URL, of which a fragment may say which bytes: `film.mp4#bytes=0-99`. The module goes on
+   * naming what playlists listed under the token of before.
+   */
+  private async ask(url: string, { signal }: AbortController, kind: "m" | "v" | "a"): Promise<Response> {
+    const [whole = "", bytes] = url.split("#bytes=");
+    const current = this.options.renewal?.current(whole) ?? whole;
+    const priority = kind === "m" ? "auto" : "high";
+    const told = this.cmcd?.told(current, kind, this);
+    const headers = { ...told?.init?.headers, ...(bytes && { range: `bytes=${bytes}` }) };
+    const answer = await fetch(told?.url ?? current, { signal, priority, headers });
+    if (bytes && answer.status === 200) this.fail("Its server does not send parts of files.");
+    return answer;
   }
 
   private completed(body: Incoming): void {
@@ -310,38 +377,21 @@ export class Engine implements Playback {
     this.core?.failed(id, status);
   }
 
-  /** The module goes on naming what playlists listed under the token of before. */
-  private renewed(url: string): string {
-    return this.options.renewal?.current(url) ?? url;
-  }
-
-  private applySeek(): void {
-    if (this.seekTo === undefined) return;
-    this.video.currentTime = this.seekTo;
-    this.seekTo = undefined;
-  }
-
-  /** Runs `work` once no SourceBuffer is busy: the MediaSource refuses to be changed before. */
-  private whenIdle(work: () => void): void {
-    if (this.ended.signal.aborted) return;
-    const buffers = Array.from(this.media?.sourceBuffers ?? []);
-    if (this.sinks.every((sink) => sink.idle)) return work();
-    const busy = buffers.find((buffer) => buffer.updating);
-    if (busy) busy.addEventListener("updateend", () => this.whenIdle(work), { once: true });
-    else setTimeout(() => this.whenIdle(work), 10);
-  }
-
   private keep(): void {
-    const progress = { nextSeq: this.core?.nextSeq() ?? 1, viewed: this.snapshot?.startupMs != null };
-    this.session?.keep(this.options.id, progress);
+    const { core, session } = this;
+    if (!core || !session) return;
+    const viewed = this.snapshot?.startupMs != null;
+    session.keep(this.options.id, { nextSeq: core.nextSeq(), viewed });
+    session.unsent(this.options.id, core.unsent());
   }
 
   private goodbye(): void {
     if (document.visibilityState === "visible" && !this.ended.signal.aborted) return;
     const batch = this.core?.farewell();
+    const throughput = this.snapshot?.throughput;
+    if (throughput) remember("throughput", String(Math.round(throughput)));
     if (!batch) return;
     this.keep();
-    this.session?.unsent(this.options.id, batch);
     hurry(batch);
   }
 

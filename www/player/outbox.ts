@@ -54,7 +54,9 @@ export class Outbox {
   farewell(): void {
     clearTimeout(this.timer);
     this.timer = undefined;
-    if (this.events.length > 0) hurry(this.keepBatch());
+    if (this.events.length === 0) return;
+    this.keepAll();
+    hurry(this.batch(BATCH));
   }
 
   private sendIn(ms: number): void {
@@ -62,18 +64,21 @@ export class Outbox {
   }
 
   private async send(): Promise<void> {
-    const seqs = await post(this.keepBatch());
+    this.keepAll();
+    const seqs = await post(this.batch(BATCH));
     this.timer = undefined;
     if (seqs) {
-      this.session.unsent(this.video, undefined);
       this.events = this.events.filter(({ seq }) => !seqs.includes(seq));
+      this.keepAll();
     }
     if (this.events.length > 0) this.sendIn(LINGER_MS);
   }
 
-  private keepBatch(): string {
-    const batch = JSON.stringify({ session: this.session.id, events: this.events.slice(0, BATCH) });
-    this.session.unsent(this.video, batch);
-    return batch;
+  private keepAll(): void {
+    this.session.unsent(this.video, this.events.length > 0 ? this.batch(KEPT) : undefined);
+  }
+
+  private batch(most: number): string {
+    return JSON.stringify({ session: this.session.id, events: this.events.slice(0, most) });
   }
 }

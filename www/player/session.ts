@@ -1,8 +1,15 @@
 // Who reports: a random session id per tab, and what it has reported and not heard back about.
 // Storage may be missing or forbidden; then the session lasts as long as the page.
 
+import { keep, kept } from "./store";
+
 const SESSION = "weir.session";
-const UNSENT = "weir.unsent.";
+/** Most events that the server takes at once. */
+const BATCH = 100;
+/** Time between two attempts to send what earlier pages left. */
+const RESEND_MS = 30_000;
+
+type Post = (batch: string) => Promise<number[] | undefined>;
 
 export interface Progress {
   nextSeq: number;
@@ -11,6 +18,9 @@ export interface Progress {
 
 export class Session {
   readonly id: string;
+  /** Tells the pages of a session apart: each keeps what it has not heard back about. */
+  private readonly page = Date.now().toString(36);
+  private resending = false;
 
   private constructor(id: string) {
     this.id = id;
@@ -41,18 +51,38 @@ export class Session {
     write(sessionStorage, `weir.progress.${video}`, JSON.stringify(progress));
   }
 
-  /** Keeps a batch until its answer comes, beyond the life of this page. */
+  /** Keeps what is unanswered, in the form of a batch of any length, beyond the life of this page. */
   unsent(video: string, batch: string | undefined): void {
-    write(localStorage, `${UNSENT}${this.id}.${video}`, batch);
+    void keep(`${this.id}.${this.page}.${video}`, batch);
   }
 
-  /** Sends what earlier pages left unanswered. Sending twice counts once. */
-  async resend(post: (batch: string) => Promise<number[] | undefined>): Promise<void> {
-    for (const key of keys(localStorage, UNSENT)) {
-      const batch = read(localStorage, key);
-      if (batch && (await post(batch))) write(localStorage, key, undefined);
+  /** Sends what other pages left unanswered, until it is answered. Sending twice counts once. */
+  async resend(post: Post): Promise<void> {
+    if (this.resending) return;
+    this.resending = true;
+    const own = `${this.id}.${this.page}.`;
+    for (;;) {
+      const left = (await kept()).filter(([key]) => !key.startsWith(own));
+      let answered = true;
+      for (const [key, batch] of left) {
+        if (await sendAll(batch, post)) await keep(key, undefined);
+        else answered = false;
+      }
+      if (answered) break;
+      await new Promise((resolve) => setTimeout(resolve, RESEND_MS));
     }
+    this.resending = false;
   }
+}
+
+/** Whether all of a batch of any length was answered. */
+async function sendAll(batch: string, post: Post): Promise<boolean> {
+  const { session, events } = JSON.parse(batch) as { session: string; events: unknown[] };
+  for (let at = 0; at < events.length; at += BATCH) {
+    const some = JSON.stringify({ session, events: events.slice(at, at + BATCH) });
+    if (!(await post(some))) return false;
+  }
+  return true;
 }
 
 function randomId(): string {

@@ -27,6 +27,7 @@ export interface SinkEvents {
 
 type Task =
   | { readonly do: "offset"; readonly seconds: number }
+  | { readonly do: "type"; readonly mime: string }
   | { readonly do: "remove"; readonly start: number; readonly end: number }
   | { readonly do: "reset" };
 
@@ -47,7 +48,7 @@ export class Sink {
   attach(buffer: SourceBuffer): void {
     this.buffer = buffer;
     buffer.addEventListener("updateend", () => this.pump());
-    buffer.addEventListener("error", () => this.events.broken());
+    buffer.addEventListener("error", () => buffer === this.buffer && this.events.broken());
     this.pump();
   }
 
@@ -114,6 +115,11 @@ export class Sink {
     this.pumpSoon();
   }
 
+  changeType(mime: string): void {
+    this.tasks.push({ do: "type", mime });
+    this.pumpSoon();
+  }
+
   remove(start: number, end: number): void {
     this.tasks.push({ do: "remove", start, end });
     this.pumpSoon();
@@ -149,6 +155,9 @@ export class Sink {
       switch (task.do) {
         case "offset":
           buffer.timestampOffset = task.seconds;
+          return true;
+        case "type":
+          buffer.changeType(task.mime);
           return true;
         case "remove":
           buffer.remove(task.start, task.end);

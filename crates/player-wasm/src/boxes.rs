@@ -1,6 +1,17 @@
-//! The two numbers the player needs of fMP4 (ISO/IEC 14496-12): the timescale of an
-//! initialisation segment's first track, and the decode time at which a chunk begins. Both stand
-//! within the first kilobyte, so the shim hands over the head of a body and nothing more.
+//! What the player needs of fMP4 (ISO/IEC 14496-12). Boxes that it has no use for, `emsg` and
+//! `prft` among them, are passed over.
+//!
+//! - this file: the timescale of an initialisation segment's first track, and the decode time at
+//!   which a chunk begins. Both stand within the first kilobyte, so that the shim hands over the
+//!   head of a body and nothing more
+//! - `index`: the subsegments of a file, by its `sidx`
+//! - `codecs`: what an initialisation segment describes, where no list tells
+
+mod codecs;
+mod index;
+
+pub use codecs::codecs;
+pub use index::{Index, index};
 
 /// How much of a body the shim hands over, in bytes.
 pub const HEAD: usize = 2048;
@@ -25,8 +36,13 @@ pub fn decode_time(head: &[u8]) -> Option<u64> {
 
 /// The payload of the first box of this type among `boxes`, cut where the bytes end.
 fn find<'a>(boxes: &'a [u8], kind: &[u8; 4]) -> Option<&'a [u8]> {
+    each(boxes).find_map(|(found, payload)| (found == kind).then_some(payload))
+}
+
+/// The boxes one after the other: type and payload, cut where the bytes end.
+fn each(boxes: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     let mut rest = boxes;
-    loop {
+    std::iter::from_fn(move || {
         let size = big_endian(rest, 0, 4)?;
         let (header, size) = match size {
             0 => (8, u64::MAX),
@@ -37,11 +53,10 @@ fn find<'a>(boxes: &'a [u8], kind: &[u8; 4]) -> Option<&'a [u8]> {
             return None;
         }
         let end = usize::try_from(size).unwrap_or(usize::MAX).min(rest.len());
-        if rest.get(4..8)? == kind {
-            return rest.get(header as usize..end);
-        }
-        rest = rest.get(end..).filter(|rest| !rest.is_empty())?;
-    }
+        let found = (rest.get(4..8)?, rest.get(header as usize..end)?);
+        rest = rest.get(end..)?;
+        Some(found)
+    })
 }
 
 fn big_endian(bytes: &[u8], at: usize, width: usize) -> Option<u64> {
@@ -50,12 +65,12 @@ fn big_endian(bytes: &[u8], at: usize, width: usize) -> Option<u64> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use proptest::prelude::*;
 
     use super::*;
 
-    fn boxed(kind: &[u8; 4], payload: &[u8]) -> Vec<u8> {
+    pub(super) fn boxed(kind: &[u8; 4], payload: &[u8]) -> Vec<u8> {
         let size = (payload.len() as u32 + 8).to_be_bytes();
         [&size[..], kind, payload].concat()
     }
@@ -93,7 +108,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_bytes_are_too_strange(bytes: Vec<u8>) {
-            let _ = (timescale(&bytes), decode_time(&bytes));
+            let _ = (timescale(&bytes), decode_time(&bytes), index(&bytes), codecs(&bytes));
         }
 
         #[test]

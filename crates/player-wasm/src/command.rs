@@ -18,6 +18,9 @@ pub enum TrackKind {
 pub enum Body {
     /// It is text, to be handed to [`Player::text`](crate::Player::text) whole.
     Text,
+    /// It is binary, to be handed to [`Player::bytes_came`](crate::Player::bytes_came) whole. It is
+    /// small.
+    Bytes,
     /// Its bytes are appended to the SourceBuffer as they come, after those of every earlier
     /// request for the same track. Before the first byte is appended its head goes to
     /// [`Player::head`](crate::Player::head), which may hold it back.
@@ -28,7 +31,8 @@ pub enum Body {
 /// SourceBuffer are queued behind what is already queued for it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Command {
-    /// Make a MediaSource with SourceBuffers of these MIME types.
+    /// Make a MediaSource with SourceBuffers of these MIME types, in place of any before; what was
+    /// queued for those is dropped.
     Open {
         /// Type of the video SourceBuffer.
         video: String,
@@ -39,7 +43,8 @@ pub enum Command {
     Fetch {
         /// Names the request in answers.
         id: RequestId,
-        /// The URL, absolute if the source was.
+        /// The URL, absolute if the source was. A fragment `#bytes=0-99` is the range of bytes to
+        /// ask for.
         url: String,
         /// What becomes of the body.
         body: Body,
@@ -54,6 +59,13 @@ pub enum Command {
     Release {
         /// The request.
         id: RequestId,
+    },
+    /// Change the type of a SourceBuffer. It takes effect before the body whose head was just read.
+    Type {
+        /// Which SourceBuffer.
+        track: TrackKind,
+        /// MIME type with codecs.
+        mime: String,
     },
     /// Set `timestampOffset`. It takes effect before the body whose head was just read.
     Offset {

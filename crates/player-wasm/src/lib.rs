@@ -2,10 +2,12 @@
 //!
 //! - [`player`]: the whole: playlists, transfers, the media element and the viewer's wishes in,
 //!   [`Command`]s and the next wake-up out
+//! - [`clock`]: what time it is for the servers, whatever the viewer's clock says
 //! - [`command`]: what the browser shim is asked to do
 //! - [`playlist`]: a bounded reader of multivariant and media playlists, LL-HLS included
+//! - [`mpd`]: a bounded reader of DASH manifests, in the terms of playlists
 //! - [`timeline`]: what is known of one rendition: segments, parts, the live edge; delta updates
-//! - [`boxes`]: the two numbers needed of fMP4: a track's timescale and a chunk's decode time
+//! - [`boxes`]: what is needed of fMP4: timescale, decode time, index, codecs
 //! - [`abr`]: throughput and the choice of a rendition
 //! - [`latency`]: how near to the live edge to sit, and how to get there
 //! - [`meter`]: startup, stalls, time watched
@@ -19,9 +21,11 @@
 
 pub mod abr;
 pub mod boxes;
+pub mod clock;
 pub mod command;
 pub mod latency;
 pub mod meter;
+pub mod mpd;
 pub mod outbox;
 pub mod player;
 pub mod playlist;

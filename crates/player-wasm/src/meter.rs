@@ -38,6 +38,8 @@ pub struct Meter {
 impl Meter {
     /// A position that stands still this long is a stall even if the element claims to have data.
     const FROZEN_MS: u64 = 700;
+    /// Longest time between two glances at a page that is awake, in ms.
+    const SLEEP_MS: u64 = 5000;
 
     /// Begins to measure a start.
     pub fn new(now: u64) -> Self {
@@ -72,13 +74,18 @@ impl Meter {
         let advanced_ms = last.map_or(0.0, |(at, last)| {
             let moved_ms = (glance.current_time_s - last.current_time_s) * 1000.0;
             let passed_ms = now.saturating_sub(at) as f64;
-            // A jump is a seek; what plays goes at 0.95 to 1.1 times real time.
-            let plays = last.wants_to_play && moved_ms > 0.0 && moved_ms < 1.5 * passed_ms + 100.0;
+            // A jump is a seek; what plays goes at up to four times real time, and a little more.
+            let plays = last.wants_to_play && moved_ms > 0.0 && moved_ms < 4.5 * passed_ms + 100.0;
             if plays { moved_ms.min(passed_ms) } else { 0.0 }
         });
         self.watched_ms += advanced_ms;
         let wanted_to_play = last.is_some_and(|(_, last)| last.wants_to_play);
-        if advanced_ms > 0.0 || !glance.wants_to_play || !wanted_to_play {
+        // A page that was not woken for so long slept, and nobody waited for a picture.
+        let slept = last.is_some_and(|(at, _)| now.saturating_sub(at) > Self::SLEEP_MS);
+        if slept && let Some(since) = &mut self.stalled_since {
+            *since = now;
+        }
+        if advanced_ms > 0.0 || !glance.wants_to_play || !wanted_to_play || slept {
             self.last_advance_at = now;
         }
         let frozen = now.saturating_sub(self.last_advance_at) >= Self::FROZEN_MS;

@@ -108,12 +108,16 @@ impl Outbox {
         }
     }
 
-    /// Adds an event.
-    pub fn push(&mut self, now: u64, kind: EventKind, value: Option<u64>) {
+    /// Adds an event that happened at this date, in Unix ms. Of a video without an id, which is
+    /// somebody else's, nothing is told to anyone.
+    pub fn push(&mut self, now: u64, time_ms: u64, kind: EventKind, value: Option<u64>) {
+        if self.video.is_empty() {
+            return;
+        }
         self.events.push_back(Event {
             seq: self.next_seq,
             kind,
-            time_ms: now,
+            time_ms,
             value,
         });
         self.next_seq += 1;
@@ -154,12 +158,21 @@ impl Outbox {
 
     /// The oldest events as the body of `POST /api/v1/events`. They stay until they are answered.
     pub fn batch(&self) -> String {
-        let mut json = String::with_capacity(128 + 100 * self.events.len().min(Self::BATCH));
+        self.json(Self::BATCH)
+    }
+
+    /// All events, in the form of a batch.
+    pub fn all(&self) -> String {
+        self.json(Self::KEPT)
+    }
+
+    fn json(&self, most: usize) -> String {
+        let mut json = String::with_capacity(128 + 100 * self.events.len().min(most));
         json.push_str("{\"session\":\"");
         // Ids have no character that JSON escapes; anything else is left out.
         json.extend(plain(&self.session));
         json.push_str("\",\"events\":[");
-        for (index, event) in self.events.iter().take(Self::BATCH).enumerate() {
+        for (index, event) in self.events.iter().take(most).enumerate() {
             json.push_str(if index == 0 {
                 "{\"seq\":"
             } else {
@@ -209,8 +222,13 @@ mod tests {
     #[test]
     fn writes_a_batch() {
         let mut outbox = Outbox::new("s\"-1", "oabcdefghijk", 7);
-        outbox.push(1_795_367_096_789, EventKind::View, None);
-        outbox.push(1_795_367_106_789, EventKind::Watch, Some(10_000));
+        outbox.push(1_795_367_096_789, 1_795_367_096_789, EventKind::View, None);
+        outbox.push(
+            1_795_367_106_789,
+            1_795_367_106_789,
+            EventKind::Watch,
+            Some(10_000),
+        );
         let expected = r#"{"session":"s-1","events":[{"seq":7,"video":"oabcdefghijk","type":"view","time":1795367096789},{"seq":8,"video":"oabcdefghijk","type":"watch","time":1795367106789,"value":10000}]}"#;
         assert_eq!(outbox.batch(), expected);
     }
@@ -219,8 +237,8 @@ mod tests {
     fn keeps_events_until_they_are_answered() {
         let mut outbox = Outbox::new("s", "v", 1);
         assert_eq!(outbox.due_at(), None);
-        outbox.push(100, EventKind::Stall, Some(5));
-        outbox.push(200, EventKind::Watch, Some(5));
+        outbox.push(100, 100, EventKind::Stall, Some(5));
+        outbox.push(200, 200, EventKind::Watch, Some(5));
         assert_eq!(outbox.due_at(), Some(5100));
         outbox.answered(6000, &[1, 99]);
         assert!(!outbox.batch().contains("stall") && outbox.batch().contains("watch"));
@@ -233,7 +251,7 @@ mod tests {
     #[test]
     fn a_view_is_sent_soon() {
         let mut outbox = Outbox::new("s", "v", 1);
-        outbox.push(100, EventKind::View, None);
+        outbox.push(100, 100, EventKind::View, None);
         assert_eq!(outbox.due_at(), Some(600));
     }
 
@@ -242,7 +260,12 @@ mod tests {
         let session = "s".repeat(64);
         let mut outbox = Outbox::new(&session, "oabcdefghijk", 9_000_000_000_000);
         for _ in 0..2 * Outbox::KEPT {
-            outbox.push(1_795_367_096_789, EventKind::Startup, Some(100_000_000));
+            outbox.push(
+                1_795_367_096_789,
+                1_795_367_096_789,
+                EventKind::Startup,
+                Some(100_000_000),
+            );
         }
         assert_eq!(outbox.batch().matches("seq").count(), Outbox::BATCH);
         assert!(outbox.batch().len() < 16 * 1024, "{}", outbox.batch().len());

@@ -33,6 +33,11 @@ impl Retry {
         self.not_before = 0;
     }
 
+    /// There is reason to ask at once.
+    pub fn hurry(&mut self) {
+        self.not_before = 0;
+    }
+
     /// Failures in a row.
     pub fn failures(&self) -> u32 {
         self.failures

@@ -1,7 +1,7 @@
 //! What is known of one rendition: its segments on the wall clock, the live edge, what comes next.
 //!
-//! Segments are placed by EXT-X-PROGRAM-DATE-TIME, so that renditions, epochs and holes line up. A
-//! playlist without dates is placed from zero.
+//! Segments are placed by EXT-X-PROGRAM-DATE-TIME, so that renditions, epochs and holes line up.
+//! Those of a playlist without dates are placed one behind the other, from zero on.
 
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -34,6 +34,10 @@ pub struct Segment {
     pub map: Option<Rc<str>>,
     /// Its parts, as long as they are listed.
     pub parts: Vec<Part>,
+    /// When it begins on the timeline of the media itself, in seconds, where a manifest tells.
+    pub media_s: Option<f64>,
+    /// Whether it can be fetched while it is still being written.
+    pub growing: bool,
 }
 
 impl Segment {
@@ -84,27 +88,42 @@ pub struct Timeline {
     pub ended: bool,
     /// Whether the dates are those of a wall clock.
     pub dated: bool,
+    /// How far a segment that grows has come, in Unix milliseconds: nothing is later.
+    pub known_until_ms: Option<f64>,
+    /// The edge of the last playlist that was older than what is known.
+    older: Option<Position>,
 }
 
 impl Timeline {
-    /// Takes in a playlist, whole or delta. An older one than what is known changes nothing.
+    /// Takes in a playlist, whole or delta. An older one than what is known changes nothing, unless
+    /// such ones move on: then the server counts from the beginning again.
     pub fn update(&mut self, playlist: MediaPlaylist) -> Update {
         let old_edge = self.edge();
+        let anchor_ms = self.anchor_ms(playlist.media_sequence);
         let kept = match self.keep_skipped(&playlist) {
             Some(kept) => kept,
             None => return Update::Mismatch,
         };
-        let segments = place(kept, playlist.segments, playlist.discontinuity_sequence);
-        let (segments, dated) = match segments {
-            Placed::ByDate(segments) => (segments, true),
-            Placed::FromZero(segments) => (segments, false),
-        };
+        let dated = kept.back().map_or_else(
+            || playlist.segments.iter().any(|s| s.date_time_ms.is_some()),
+            |_| self.dated,
+        );
+        let segments = place(
+            kept,
+            playlist.segments,
+            playlist.discontinuity_sequence,
+            anchor_ms,
+        );
         let edge = edge(playlist.media_sequence, &segments);
         let went_back = edge < old_edge && playlist.media_sequence <= self.first_msn;
         if went_back && !self.segments.is_empty() && !playlist.ended {
-            return Update::Unchanged;
+            let starts_over = self.older.is_some_and(|older| edge > older);
+            self.older = Some(edge);
+            if !starts_over {
+                return Update::Unchanged;
+            }
         }
-        let advanced = edge > old_edge || playlist.ended != self.ended || self.segments.is_empty();
+        let advanced = edge != old_edge || playlist.ended != self.ended || self.segments.is_empty();
         *self = Self {
             first_msn: playlist.media_sequence,
             segments,
@@ -114,13 +133,37 @@ impl Timeline {
             hint: playlist.hint,
             reports: playlist.reports,
             ended: playlist.ended,
-            dated,
+            dated: dated && !playlist.relative,
+            known_until_ms: self.known_until_ms,
+            older: None,
         };
         if advanced {
             Update::Advanced
         } else {
             Update::Unchanged
         }
+    }
+
+    /// Where a playlist without dates begins whose first segment is this one, as far as is known.
+    fn anchor_ms(&self, msn: u64) -> f64 {
+        let known = self.get(msn).map(|segment| segment.start_ms);
+        known.or(self.end_ms()).unwrap_or(0.0)
+    }
+
+    /// Moves everything by this many ms: it turned out to lie elsewhere than was thought.
+    pub fn shift(&mut self, by_ms: f64) {
+        for segment in &mut self.segments {
+            segment.start_ms += by_ms;
+        }
+    }
+
+    /// How far this lies before another rendition without dates, in ms, if segments of the same number
+    /// lie beside each other, or else the ends.
+    pub fn lies_before(&self, other: &Self) -> Option<f64> {
+        let msn = other.first_msn.max(self.first_msn);
+        let starts = self.get(msn).zip(other.get(msn));
+        let starts = starts.map(|(own, other)| other.start_ms - own.start_ms);
+        starts.or_else(|| Some(other.end_ms()? - self.end_ms()?))
     }
 
     /// The known segments that a delta update leaves out.
@@ -168,9 +211,24 @@ impl Timeline {
         self.segments.front().map(|segment| segment.start_ms)
     }
 
-    /// When the last part or segment ends, in Unix milliseconds.
+    /// When the last part or segment ends, in Unix milliseconds; of one that grows, as far as it
+    /// has come.
     pub fn end_ms(&self) -> Option<f64> {
+        let end_ms = self.listed_end_ms()?;
+        Some(
+            self.known_until_ms
+                .map_or(end_ms, |until| until.min(end_ms)),
+        )
+    }
+
+    /// When the last part or segment will end, in Unix milliseconds.
+    pub fn listed_end_ms(&self) -> Option<f64> {
         self.segments.back().map(Segment::end_ms)
+    }
+
+    /// Whether the last segment can be fetched while it is still being written.
+    pub fn grows(&self) -> bool {
+        self.segments.back().is_some_and(|segment| segment.growing)
     }
 
     /// The position that comes next: what a blocking reload asks for and a hint announces.
@@ -224,19 +282,22 @@ fn edge(first_msn: u64, segments: &VecDeque<Segment>) -> Position {
     }
 }
 
-enum Placed {
-    ByDate(VecDeque<Segment>),
-    FromZero(VecDeque<Segment>),
-}
-
 /// Puts listed segments behind the kept ones: each inherits the map, the discontinuity sequence
-/// number and, without a date of its own, the end of the one before it.
-fn place(kept: VecDeque<Segment>, listed: Vec<Listed>, discontinuity_sequence: u64) -> Placed {
+/// number and, without a date of its own, the end of the one before it. Without any date the first
+/// one begins at `anchor_ms`.
+fn place(
+    kept: VecDeque<Segment>,
+    listed: Vec<Listed>,
+    discontinuity_sequence: u64,
+    anchor_ms: f64,
+) -> VecDeque<Segment> {
     let (mut discontinuity, mut map, mut next_ms) = match kept.back() {
-        Some(last) => (last.discontinuity, last.map.clone(), Some(last.end_ms())),
-        None => (discontinuity_sequence, None, first_date(&listed)),
+        Some(last) => (last.discontinuity, last.map.clone(), last.end_ms()),
+        None => {
+            let first_ms = first_date(&listed).unwrap_or(anchor_ms);
+            (discontinuity_sequence, None, first_ms)
+        }
     };
-    let dated = next_ms.is_some();
     let mut segments = kept;
     segments.reserve(listed.len());
     for listed in listed {
@@ -247,7 +308,7 @@ fn place(kept: VecDeque<Segment>, listed: Vec<Listed>, discontinuity_sequence: u
                 _ => Rc::from(uri),
             });
         }
-        let start_ms = listed.date_time_ms.or(next_ms).unwrap_or(0.0);
+        let start_ms = listed.date_time_ms.unwrap_or(next_ms);
         let segment = Segment {
             uri: listed.uri,
             duration: listed.duration,
@@ -256,15 +317,13 @@ fn place(kept: VecDeque<Segment>, listed: Vec<Listed>, discontinuity_sequence: u
             start_ms,
             map: map.clone(),
             parts: listed.parts,
+            media_s: listed.media_s,
+            growing: listed.growing,
         };
-        next_ms = Some(segment.end_ms());
+        next_ms = segment.end_ms();
         segments.push_back(segment);
     }
-    if dated {
-        Placed::ByDate(segments)
-    } else {
-        Placed::FromZero(segments)
-    }
+    segments
 }
 
 /// When the first listed segment begins, counted back from the first date among them (RFC 8216

@@ -1,5 +1,8 @@
 //! References resolved against the playlist they stand in (RFC 3986 section 5, as far as playlists
-//! go: no fragments, and a query of the base is never inherited).
+//! go: a query of the base is never inherited). No server sees a fragment, so that it is there that
+//! a reference carries a range of bytes.
+
+use crate::outbox::push_number;
 
 /// The URL that `reference` means in the document at `base`.
 pub fn resolve(base: &str, reference: &str) -> String {
@@ -17,6 +20,21 @@ pub fn resolve(base: &str, reference: &str) -> String {
     let (base_path, _) = split_query(base_path);
     let folder = base_path.rsplit_once('/').map_or("", |(folder, _)| folder);
     [origin, &normal(&[folder, "/", reference].concat())].concat()
+}
+
+/// The reference to a range of bytes, up to the end without a last one: `film.mp4#bytes=0-99`.
+/// Whoever fetches it asks for `Range: bytes=0-99` of `film.mp4`.
+pub fn ranged(reference: &str, first: u64, last: Option<u64>) -> String {
+    let whole = reference.split('#').next().unwrap_or_default();
+    let mut ranged = String::with_capacity(whole.len() + 32);
+    ranged.push_str(whole);
+    ranged.push_str("#bytes=");
+    push_number(&mut ranged, first);
+    ranged.push('-');
+    if let Some(last) = last {
+        push_number(&mut ranged, last);
+    }
+    ranged
 }
 
 /// The last folder of a URL's path: `480p` of `/v/x/480p/index.m3u8`.
@@ -100,6 +118,16 @@ mod tests {
         check("http://h", "x", "http://h/x");
         check("/v/o/index.m3u8", "480p/index.m3u8", "/v/o/480p/index.m3u8");
         check("/t/tok/v/p/index.m3u8", "../p/a", "/t/tok/v/p/a");
+    }
+
+    #[test]
+    fn ranges_survive_being_resolved() {
+        let reference = ranged("a/film.mp4?b#c", 5, Some(99));
+        assert_eq!(
+            resolve("http://h/v/", &reference),
+            "http://h/v/a/film.mp4?b#bytes=5-99"
+        );
+        assert_eq!(ranged("film.mp4", 7, None), "film.mp4#bytes=7-");
     }
 
     #[test]

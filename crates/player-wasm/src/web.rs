@@ -1,13 +1,15 @@
-//! The browser's side: reads the clock and the media element, hands [`Command`]s to the shim.
+//! The browser's side: reads the clock and the media element, hands [`Command`]s to the shim, and what
+//! the shim saw to the [`Player`].
 //!
 //! The shim carries out every command at once or queues it; it never calls back from within one.
+//! Between shim and module go numbers and text alone, so that little glue is needed.
 
-use js_sys::{Array, Function, Object, Reflect};
+use js_sys::Float64Array;
 use wasm_bindgen::prelude::*;
 use web_sys::{HtmlVideoElement, Performance};
 
 use crate::command::{Body, Command, RequestId, TrackKind};
-use crate::outbox::EventKind;
+use crate::outbox::{EventKind, push_number};
 use crate::player::{Config, Failure, Observation, Phase, Player, Transfer};
 
 #[wasm_bindgen]
@@ -20,10 +22,15 @@ extern "C" {
     /// `track` is 0 for video, 1 for audio, and absent for text.
     #[wasm_bindgen(method)]
     fn fetch(this: &Shim, id: u32, url: &str, track: Option<u32>);
+    /// For what is to be handed to [`WebPlayer::bytes`].
+    #[wasm_bindgen(method, js_name = fetchBytes)]
+    fn fetch_bytes(this: &Shim, id: u32, url: &str);
     #[wasm_bindgen(method)]
     fn abort(this: &Shim, id: u32);
     #[wasm_bindgen(method)]
     fn release(this: &Shim, id: u32);
+    #[wasm_bindgen(method, js_name = changeType)]
+    fn change_type(this: &Shim, track: u32, mime: &str);
     #[wasm_bindgen(method)]
     fn offset(this: &Shim, track: u32, seconds: f64);
     #[wasm_bindgen(method)]
@@ -56,30 +63,38 @@ pub struct WebPlayer {
 
 #[wasm_bindgen]
 impl WebPlayer {
-    /// Begins to load `url`. `next_seq` and `viewed` go on with a kept session.
+    /// Begins to load `url`. `next_seq` and `viewed` go on with a kept session; `lacks` names the
+    /// codecs that the browser cannot play, separated by commas; `throughput` is that of an earlier
+    /// visit in bits per second, 0 if there was none; `performance` is the page's clock.
     #[wasm_bindgen(constructor)]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "JavaScript has no other way to name them cheaply"
+    )]
     pub fn new(
         shim: Shim,
         element: HtmlVideoElement,
+        performance: Performance,
         url: String,
         video: String,
         session: String,
         next_seq: f64,
         viewed: bool,
+        lacks: &str,
+        throughput: f64,
     ) -> Self {
-        let window = web_sys::window().expect("the module runs in a page");
-        let performance = window.performance().expect("a page has a clock");
+        let lacks = lacks.split(',').filter(|codec| !codec.is_empty());
         let config = Config {
             url,
             video,
             session,
             next_seq: next_seq as u64,
             viewed,
-            lacks: lacks(),
+            lacks: lacks.map(str::to_owned).collect(),
+            throughput: (throughput > 0.0).then_some(throughput),
         };
-        let player = Player::new(clock(&performance), config);
         Self {
-            player,
+            player: Player::new(clock(&performance), config),
             shim,
             element,
             performance,
@@ -108,6 +123,7 @@ impl WebPlayer {
     pub fn observe(&mut self) {
         let element = &self.element;
         let ranges = element.buffered();
+        // The ranges are a copy: none of them goes away meanwhile.
         let range = |i| Some((ranges.start(i).ok()?, ranges.end(i).ok()?));
         let seen = Observation {
             current_time_s: element.current_time(),
@@ -127,10 +143,31 @@ impl WebPlayer {
         self.run();
     }
 
-    /// A text request came through.
-    pub fn text(&mut self, id: u32, text: &str) {
-        self.player.text(self.now(), RequestId(id), text);
+    /// A text request came through. `server_ms` is the `Date` of the answer in Unix ms, or NaN.
+    pub fn text(&mut self, id: u32, text: &str, server_ms: f64) {
+        let now = self.now();
+        if server_ms > 0.0 {
+            self.player.dated(now, server_ms);
+        }
+        self.player.text(now, RequestId(id), text);
         self.run();
+    }
+
+    /// The answer to a request came from another URL than was asked.
+    pub fn redirected(&mut self, id: u32, url: String) {
+        self.player.redirected(RequestId(id), url);
+    }
+
+    /// A request for bytes came through.
+    pub fn bytes(&mut self, id: u32, bytes: &[u8]) {
+        self.player.bytes_came(self.now(), RequestId(id), bytes);
+        self.run();
+    }
+
+    /// What of the source this player does not play, in a few words, if that is why it is
+    /// unplayable.
+    pub fn refused(&self) -> Option<String> {
+        self.player.refused().map(str::to_owned)
     }
 
     /// The head of a body about to be appended. An offset that follows from it is set before this
@@ -141,9 +178,14 @@ impl WebPlayer {
         now
     }
 
-    /// Bytes are coming in.
-    pub fn progress(&mut self, id: u32) {
-        self.player.progress(self.now(), RequestId(id));
+    /// So many bytes of a body have come, of `length`, or of 0 if that is not known.
+    pub fn progress(&mut self, id: u32, bytes: f64, length: f64) {
+        let length = (length > 0.0).then_some(length as u64);
+        self.player
+            .progress(self.now(), RequestId(id), bytes as u64, length);
+        if self.player.has_commands() {
+            self.run();
+        }
     }
 
     /// A body has been appended whole.
@@ -172,12 +214,35 @@ impl WebPlayer {
     /// A SourceBuffer is full.
     #[wasm_bindgen(js_name = quotaExceeded)]
     pub fn quota_exceeded(&mut self, track: u32) {
-        let track = if track == 0 {
-            TrackKind::Video
-        } else {
-            TrackKind::Audio
-        };
-        self.player.quota_exceeded(track);
+        self.player.quota_exceeded(self.now(), kind_of(track));
+        self.run();
+    }
+
+    /// The browser cannot decode; `track` is that of the SourceBuffer if it happened while
+    /// appending, else negative. Answers whether the player makes another attempt.
+    #[wasm_bindgen(js_name = decodeFailed)]
+    pub fn decode_failed(&mut self, track: i32) -> bool {
+        let track = u32::try_from(track).ok().map(kind_of);
+        let again = self.player.decode_failed(self.now(), track);
+        self.run();
+        again
+    }
+
+    /// Whether the page is to be seen and its sound to be heard.
+    pub fn attend(&mut self, visible: bool, audible: bool) {
+        self.player.attend(self.now(), visible, audible);
+        self.run();
+    }
+
+    /// The network is there again.
+    pub fn online(&mut self) {
+        self.player.online(self.now());
+        self.run();
+    }
+
+    /// A managed media source wants more, or has enough.
+    pub fn streaming(&mut self, wanted: bool) {
+        self.player.streaming(self.now(), wanted);
         self.run();
     }
 
@@ -243,9 +308,14 @@ impl WebPlayer {
         self.run();
     }
 
-    /// What is still to be reported, for a page about to go.
+    /// What is still to be reported, for a page about to go: a batch of the oldest.
     pub fn farewell(&mut self) -> Option<String> {
         self.player.farewell(self.now())
+    }
+
+    /// All that is still to be reported, in the form of a batch of any length.
+    pub fn unsent(&self) -> Option<String> {
+        self.player.unsent()
     }
 
     /// Number of the next event.
@@ -254,72 +324,67 @@ impl WebPlayer {
         self.player.next_seq() as f64
     }
 
-    /// The renditions as `[name, height or null, bits per second]`, from the lowest.
-    pub fn renditions(&self) -> Array {
-        let renditions = self.player.renditions().map(|(name, height, bits_per_s)| {
-            let height = height.map_or(JsValue::NULL, JsValue::from);
-            Array::of3(&name.into(), &height, &bits_per_s.into())
-        });
-        renditions.collect()
+    /// The renditions from the lowest, a line each: lines of the picture or 0, bits per second, name,
+    /// separated by blanks.
+    pub fn renditions(&self) -> String {
+        let mut lines = String::new();
+        for (name, height, bits_per_s) in self.player.renditions() {
+            push_number(&mut lines, u64::from(height.unwrap_or(0)));
+            lines.push(' ');
+            push_number(&mut lines, bits_per_s as u64);
+            lines.extend([" ", name, "\n"]);
+        }
+        lines
     }
 
-    /// The sounds to choose from as `[name, language or null]`.
-    pub fn sounds(&self) -> Array {
-        let sounds = self.player.sounds().iter().map(|sound| {
-            let language = sound.language.as_deref();
-            let language = language.map_or(JsValue::NULL, JsValue::from);
-            Array::of2(&(&*sound.name).into(), &language)
-        });
-        sounds.collect()
+    /// The sounds to choose from, a line each: language if told, a blank, name.
+    pub fn sounds(&self) -> String {
+        let mut lines = String::new();
+        for sound in self.player.sounds() {
+            let language = sound.language.as_deref().unwrap_or_default();
+            lines.extend([language, " ", &sound.name, "\n"]);
+        }
+        lines
     }
 
-    /// What a person or a test wants to know, as the interface `Snapshot` of `engine.ts`.
-    pub fn snapshot(&self) -> Object {
+    /// What a person or a test wants to know: the numbers of `www/player/snapshot.ts`,
+    /// in that order. What is not known is NaN; what is true is 1.
+    pub fn snapshot(&self) -> Float64Array {
         let now = self.now();
         let player = &self.player;
         let meter = player.meter();
-        let object = Object::new();
-        let set = |name: &str, value: JsValue| {
-            // Setting a plain property of a plain object cannot fail.
-            let _ = Reflect::set(&object, &name.into(), &value);
-        };
-        let optional = |value: Option<f64>| value.map_or(JsValue::NULL, JsValue::from);
-        let (phase, status) = phase_word(player.phase());
-        set("phase", phase.into());
-        set("status", status.into());
-        set("live", player.is_live().into());
-        set("following", player.is_following().into());
-        set("stalled", meter.is_stalled().into());
-        set(
-            "active",
-            optional(player.active_rendition().map(|index| index as f64)),
-        );
-        set(
-            "chosen",
-            optional(player.chosen_rendition().map(|index| index as f64)),
-        );
-        set(
-            "sound",
-            optional(player.active_sound().map(|index| index as f64)),
-        );
-        set(
-            "windowStart",
-            optional(player.window_s().map(|(start, _)| start)),
-        );
-        set("windowEnd", optional(player.window_s().map(|(_, end)| end)));
-        set(
-            "startupMs",
+        let (phase, status) = phase_number(player.phase());
+        let optional = |value: Option<f64>| value.unwrap_or(f64::NAN);
+        let index = |index: Option<usize>| optional(index.map(|index| index as f64));
+        let truth = |is: bool| f64::from(u8::from(is));
+        let window_s = player.window_s();
+        let numbers = [
+            phase,
+            f64::from(status),
+            truth(player.is_live()),
+            truth(player.is_following()),
+            truth(meter.is_stalled()),
+            index(player.active_rendition()),
+            index(player.chosen_rendition()),
+            index(player.active_sound()),
+            optional(window_s.map(|(start, _)| start)),
+            optional(window_s.map(|(_, end)| end)),
             optional(meter.startup_ms().map(|ms| ms as f64)),
-        );
-        set("playedSeconds", (meter.watched_ms() as f64 / 1000.0).into());
-        set("stalls", meter.stalls().into());
-        set("stallMs", (meter.stall_ms(now) as f64).into());
-        set("latencyMs", optional(player.latency_ms(now)));
-        set("bufferSeconds", player.buffer_s().into());
-        set("playheadPdtMs", optional(player.playhead_date_ms()));
-        set("throughput", optional(player.throughput()));
-        set("bytes", (player.bytes() as f64).into());
-        object
+            meter.watched_ms() as f64 / 1000.0,
+            f64::from(meter.stalls()),
+            meter.stall_ms(now) as f64,
+            optional(player.latency_ms(now)),
+            optional(player.target_latency_ms(now)),
+            player.buffer_s(),
+            optional(player.playhead_date_ms()),
+            optional(player.origin_ms()),
+            optional(player.throughput()),
+            player.bytes() as f64,
+            player.wasted_bytes() as f64,
+            f64::from(player.switches()),
+            player.rate(),
+        ];
+        Float64Array::from(numbers.as_slice())
     }
 
     fn now(&self) -> u64 {
@@ -332,10 +397,12 @@ impl WebPlayer {
             Command::Open { video, audio } => shim.open(&video, audio.as_deref()),
             Command::Fetch { id, url, body } => match body {
                 Body::Text => shim.fetch(id.0, &url, None),
+                Body::Bytes => shim.fetch_bytes(id.0, &url),
                 Body::Append(track) => shim.fetch(id.0, &url, Some(track_index(track))),
             },
             Command::Abort { id } => shim.abort(id.0),
             Command::Release { id } => shim.release(id.0),
+            Command::Type { track, mime } => shim.change_type(track_index(track), &mime),
             Command::Offset { track, seconds } => shim.offset(track_index(track), seconds),
             Command::Remove { track, start, end } => shim.remove(track_index(track), start, end),
             Command::Duration(seconds) => shim.duration(seconds.unwrap_or(f64::INFINITY)),
@@ -348,30 +415,7 @@ impl WebPlayer {
     }
 }
 
-/// Audio codecs that the browser's media source does not take, of those that are served.
-fn lacks() -> Vec<String> {
-    let served = [("mp4a", "mp4a.40.2"), ("Opus", "Opus")];
-    let global = js_sys::global();
-    let names = ["ManagedMediaSource", "MediaSource"];
-    let sources = names.map(|name| Reflect::get(&global, &name.into()).unwrap_or_default());
-    // Without any, nothing plays here anyway.
-    let Some(source) = sources.into_iter().find(|source| source.is_function()) else {
-        return Vec::new();
-    };
-    let asked = Reflect::get(&source, &"isTypeSupported".into()).unwrap_or_default();
-    let Some(asked) = asked.dyn_ref::<Function>() else {
-        return Vec::new();
-    };
-    let plays = |codec: &str| {
-        let mime = ["audio/mp4; codecs=\"", codec, "\""].concat();
-        let answer = asked.call1(&source, &mime.into());
-        answer.map_or(true, |answer| answer.is_truthy())
-    };
-    let lacked = served.into_iter().filter(|(_, codec)| !plays(codec));
-    lacked.map(|(name, _)| name.to_owned()).collect()
-}
-
-/// Unix milliseconds of a clock that never goes back.
+/// Unix milliseconds that never go back.
 fn clock(performance: &Performance) -> u64 {
     (performance.time_origin() + performance.now()) as u64
 }
@@ -383,16 +427,24 @@ fn track_index(track: TrackKind) -> u32 {
     }
 }
 
-/// The phase in a word, and the status of the failure behind it.
-fn phase_word(phase: Phase) -> (&'static str, u16) {
+fn kind_of(track: u32) -> TrackKind {
+    match track {
+        0 => TrackKind::Video,
+        _ => TrackKind::Audio,
+    }
+}
+
+/// The phase's place in `PHASES` of `www/player/snapshot.ts`, and the status of the failure behind
+/// it.
+fn phase_number(phase: Phase) -> (f64, u16) {
     match phase {
-        Phase::Loading => ("loading", 0),
-        Phase::Waiting => ("waiting", 0),
-        Phase::Ready => ("ready", 0),
-        Phase::Away => ("away", 0),
-        Phase::Ended => ("ended", 0),
-        Phase::Trouble(Failure::Status(status)) => ("trouble", status),
-        Phase::Trouble(Failure::Network | Failure::Timeout) => ("trouble", 0),
-        Phase::Unplayable => ("unplayable", 0),
+        Phase::Loading => (0.0, 0),
+        Phase::Waiting => (1.0, 0),
+        Phase::Ready => (2.0, 0),
+        Phase::Away => (3.0, 0),
+        Phase::Ended => (4.0, 0),
+        Phase::Trouble(Failure::Status(status)) => (5.0, status),
+        Phase::Trouble(Failure::Network | Failure::Timeout) => (5.0, 0),
+        Phase::Unplayable => (6.0, 0),
     }
 }

@@ -128,12 +128,12 @@ fn refuses_what_it_cannot_honour() {
         assert_eq!(MediaPlaylist::parse(&text).unwrap_err(), expected, "{body}");
     };
     check(
-        "#EXT-X-BYTERANGE:100",
-        InvalidPlaylist::Unsupported("EXT-X-BYTERANGE"),
+        "#EXT-X-KEY:METHOD=AES-128,URI=\"k\"",
+        InvalidPlaylist::Unsupported("encrypted media (EXT-X-KEY)"),
     );
     check(
-        "#EXT-X-KEY:METHOD=AES-128,URI=\"k\"",
-        InvalidPlaylist::Unsupported("EXT-X-KEY"),
+        "#EXT-X-BYTERANGE:0@7",
+        InvalidPlaylist::Malformed("BYTERANGE"),
     );
     check("#EXTINF:99999,", InvalidPlaylist::Malformed("EXTINF"));
     check(

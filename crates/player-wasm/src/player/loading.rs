@@ -1,7 +1,8 @@
-//! What to fetch next: playlists, initialisation segments, media; and where it belongs.
+//! What to fetch next: playlists, initialisation segments, media.
 
-use super::track::{Item, Next};
-use super::{Phase, Player, Purpose};
+use super::requests::Purpose;
+use super::track::{Item, Next, Rendition, Track};
+use super::{Phase, Player};
 use crate::command::{Command, RequestId};
 use crate::outbox::push_number;
 use crate::timeline::Position;
@@ -9,17 +10,19 @@ use crate::url::resolve;
 
 /// Patience with an answer that the server has at hand, in ms.
 const ANSWER_MS: u64 = 10_000;
-/// How far ahead of the playhead media is fetched, in ms.
-const FORWARD_MS: f64 = 30_000.0;
 /// A live stream that has been paused this long is no longer followed, in ms.
 const IDLE_MS: u64 = 30_000;
-/// Difference between date and decode time that means another media timeline, in seconds.
-const OTHER_TIMELINE_S: f64 = 0.5;
+/// How long nothing new may be listed until the stream counts as standing still: in target
+/// durations, and at least in ms.
+const STILL_TARGETS: f64 = 3.0;
+const LEAST_STILL_MS: f64 = 8000.0;
 
 impl Player {
     /// Asks for everything that is due.
     pub(super) fn plan(&mut self, now: u64) {
-        if self.tracks.is_empty() {
+        if self.refused().is_some() {
+            // There is nothing to ask for.
+        } else if self.tracks.is_empty() {
             let asked = self
                 .requests
                 .iter()
@@ -28,15 +31,20 @@ impl Player {
                 self.fetch(now, self.url.clone(), Purpose::Multivariant, ANSWER_MS);
             }
         } else if !self.is_idle(now) {
+            self.plan_manifest(now);
             for track in 0..self.tracks.len() {
                 self.plan_reloads(now, track);
             }
-            self.begin();
-            for track in 0..self.tracks.len() {
-                self.plan_media(now, track);
+            if self.source.uncoded {
+                self.plan_probes(now);
+            } else {
+                self.begin();
+                for track in 0..self.tracks.len() {
+                    self.plan_media(now, track);
+                }
+                self.plan_end();
             }
-            self.plan_end();
-            self.update_phase();
+            self.update_phase(now);
         }
         self.plan_post(now);
     }
@@ -65,6 +73,9 @@ impl Player {
     }
 
     pub(super) fn plan_reload(&mut self, now: u64, t: usize, r: usize) {
+        if self.source.dash().is_some() {
+            return self.plan_listing(now, t, r);
+        }
         let rendition = &self.tracks[t].renditions[r];
         let timeline = &rendition.timeline;
         let waits = rendition.reload.is_some()
@@ -75,7 +86,9 @@ impl Player {
             return;
         }
         let blocking = !timeline.is_empty() && timeline.control.can_block_reload;
-        let (url, patience_ms) = if blocking {
+        let (url, patience_ms) = if blocking && rendition.astray {
+            (rendition.url.clone(), ANSWER_MS)
+        } else if blocking {
             let edge = timeline.edge();
             let part = timeline.part_target.map(|_| edge.part);
             let skip = !rendition.wants_whole && timeline.control.can_skip_until.is_some();
@@ -120,13 +133,16 @@ impl Player {
             return;
         };
         self.leave_laggard(now, t);
-        while self.tracks[t].retry.is_due(now) && self.has_room(t) {
+        self.leave_still(now, t);
+        while self.streaming && self.tracks[t].retry.is_due(now) && self.has_room(t) {
             self.tracks[t].settle_cursor();
             self.maybe_switch(now, t);
             match self.tracks[t].next() {
                 Next::Fetch(item) => {
                     let ahead_ms = item.start_ms - self.playhead_ms().unwrap_or(origin_ms);
-                    if ahead_ms > FORWARD_MS || (item.whole && self.media_under_way(t) > 0) {
+                    if ahead_ms > self.room.forward_ms
+                        || (item.whole && self.media_under_way(t) > 0)
+                    {
                         return;
                     }
                     self.fetch_media(now, t, item);
@@ -167,7 +183,12 @@ impl Player {
         if item.map.is_some() && item.map != self.tracks[t].map {
             self.tracks[t].map.clone_from(&item.map);
             let url = item.map.clone().unwrap_or_default();
-            self.fetch(now, url.clone(), Purpose::Init { track: t, url }, ANSWER_MS);
+            let purpose = Purpose::Init {
+                track: t,
+                rendition: item.rendition,
+                url: url.clone(),
+            };
+            self.fetch(now, url, purpose, ANSWER_MS);
         }
         let track = &mut self.tracks[t];
         track.cursor = match item.whole {
@@ -190,97 +211,31 @@ impl Player {
         );
     }
 
-    /// At the beginning of a segment, goes on with the rendition that is wanted.
-    fn maybe_switch(&mut self, now: u64, t: usize) {
-        if t == 0 {
-            self.want(now);
-        } else {
-            self.want_sound(now);
-        }
-        let track = &mut self.tracks[t];
-        let (wanted, msn) = (track.wanted, track.cursor.msn);
-        if wanted == track.active || track.cursor.part != 0 {
-            return;
-        }
-        let timeline = &track.renditions[wanted].timeline;
-        let ready = match timeline.get(msn) {
-            Some(segment) if segment.gap => {
-                track.renditions[wanted].absent(now);
-                track.wanted = track.active;
-                return;
-            }
-            Some(_) => true,
-            // A transcoded rendition lags behind its source and is never ahead at a boundary.
-            None => {
-                let near_edge = timeline.edge().msn + 1 >= msn && msn >= timeline.first_msn();
-                !timeline.is_empty() && !timeline.ended && near_edge
-            }
-        };
-        if ready {
-            track.active = wanted;
-            track.refused_hint = None;
-            self.latency.reset_arrivals();
-            self.commands.push_back(Command::Changed);
-        }
-    }
-
-    /// Puts a piece of media in its place: one offset serves every track of a discontinuity
-    /// sequence, so that sound and picture keep together.
-    pub(super) fn place(&mut self, t: usize, item: &Item, decode_time: u64) {
-        let Some(origin_ms) = self.origin_ms else {
-            return;
-        };
-        let scales = &self.timescales;
-        let scale = scales
-            .iter()
-            .find(|(url, _)| item.map.as_ref() == Some(url));
-        let Some((_, scale)) = scale else { return };
-        let decode_s = decode_time as f64 / f64::from(*scale);
-        let right = (item.start_ms - origin_ms) / 1000.0 - decode_s;
-        let known = self
-            .offsets
-            .iter()
-            .find(|(discontinuity, _)| *discontinuity == item.discontinuity);
-        let offset = match known {
-            Some((_, offset)) if (offset - right).abs() < OTHER_TIMELINE_S => *offset,
-            _ => {
-                self.offsets
-                    .retain(|(discontinuity, _)| *discontinuity != item.discontinuity);
-                self.offsets.push((item.discontinuity, right));
-                right
-            }
-        };
-        let track = &mut self.tracks[t];
-        if track.offset != Some(offset) {
-            track.offset = Some(offset);
-            self.commands.push_back(Command::Offset {
-                track: track.kind,
-                seconds: offset,
-            });
-        }
-    }
-
     /// Notes a piece of media that has been appended.
     pub(super) fn media_arrived(&mut self, now: u64, t: usize, item: &Item) {
         let track = &mut self.tracks[t];
         track.retry.succeeded();
+        track.turned = false;
+        track.settle_doubt(item.position);
         let rendition = &mut track.renditions[item.rendition];
         if item.whole && rendition.absences > 0 && now > rendition.absent_until {
             rendition.absences = 0;
         }
         let timeline = &rendition.timeline;
-        let at_edge = item.hinted
-            || timeline.edge()
-                == Position {
-                    part: item.position.part + 1,
-                    ..item.position
-                };
+        let next = Position {
+            part: item.position.part + 1,
+            ..item.position
+        };
+        // After an outage or a sleep the edge is further than is known.
+        let known_ms = now.saturating_sub(rendition.advanced_at) as f64;
+        let at_edge = next >= timeline.edge() && known_ms < timeline.target_duration * 2000.0;
         if at_edge && timeline.dated && !timeline.ended {
             let listed = timeline.get(item.position.msn);
             let part = listed.and_then(|s| s.parts.get(item.position.part as usize));
             let duration = part.map_or(item.duration, |part| part.duration);
+            let due_ms = item.start_ms + duration * 1000.0;
             self.latency
-                .arrived(now, now as f64 - (item.start_ms + duration * 1000.0));
+                .arrived(now, self.clock.server_ms(now) - due_ms);
         }
     }
 
@@ -310,7 +265,7 @@ impl Player {
         }
     }
 
-    fn update_phase(&mut self) {
+    fn update_phase(&mut self, now: u64) {
         let stuck = matches!(self.phase, Phase::Trouble(_))
             && self
                 .tracks
@@ -319,7 +274,8 @@ impl Player {
         if stuck || self.origin_ms.is_none() {
             return;
         }
-        let away = self.is_live() && self.tracks.iter().all(|t| t.timeline().ends_in_gap());
+        let gone = |t: &Track| t.timeline().ends_in_gap() || stands_still(now, t.rendition());
+        let away = self.is_live() && self.tracks.iter().all(gone);
         self.set_phase(match () {
             () if self.seen.ended && self.end_of_stream => Phase::Ended,
             () if away => Phase::Away,
@@ -327,6 +283,13 @@ impl Player {
             () => Phase::Ready,
         });
     }
+}
+
+/// Whether answers have come for long that tell nothing new.
+pub(super) fn stands_still(now: u64, rendition: &Rendition) -> bool {
+    let patience_ms = rendition.timeline.target_duration * 1000.0 * STILL_TARGETS;
+    let still_ms = now.saturating_sub(rendition.advanced_at) as f64;
+    rendition.repeats && still_ms > patience_ms.max(LEAST_STILL_MS)
 }
 
 /// A playlist URL with delivery directives.

@@ -1,7 +1,9 @@
 //! What to do when media is missing, late or refused.
 
-use super::track::{Item, Track};
-use super::{Failure, Phase, Player, Purpose};
+use super::loading::stands_still;
+use super::requests::Purpose;
+use super::track::{Item, Rendition, Track};
+use super::{Failure, Phase, Player};
 use crate::command::{Command, RequestId};
 use crate::timeline::Position;
 use crate::url::resolve;
@@ -10,8 +12,12 @@ use crate::url::resolve;
 const LAGGARD_BUFFER_S: f64 = 0.5;
 /// How long to wait for word from other renditions about a hole, in ms.
 const HOLE_MS: u64 = 1500;
-/// Failures of one piece of media after which it counts as missing.
+/// Failures of one piece of media after which it is looked for elsewhere.
 const GIVE_UP: u32 = 3;
+/// With less than this many segments buffered, other renditions are asked for what the playlist of
+/// the active one has not told of for long, and how often, in ms.
+const SHORT_SEGMENTS: f64 = 1.5;
+const LOOK_ELSEWHERE_EVERY_MS: u64 = 8000;
 
 /// What became of looking for another rendition.
 enum Other {
@@ -56,12 +62,11 @@ impl Player {
             let other = &track.renditions[r];
             match other.timeline.get(msn) {
                 Some(segment) if segment.gap => {}
+                Some(_) if track.shunned.contains(&(r, msn)) => {}
                 Some(_) => {
                     track.renditions[active].absent(now);
-                    (track.active, track.wanted) = (r, r);
                     track.cursor.part = 0;
-                    track.hole_since = None;
-                    self.commands.push_back(Command::Changed);
+                    self.turn(t, r);
                     return Other::Taken;
                 }
                 None if other.timeline.ended || other.timeline.first_msn() > msn => {}
@@ -101,14 +106,14 @@ impl Player {
         else {
             return;
         };
-        let due_ms = timeline.end_ms().unwrap_or(0.0) + 1500.0 * part_s + worst_lag_ms;
+        let due_ms = timeline.end_ms().unwrap_or(0.0) + 1250.0 * part_s + worst_lag_ms;
         let others = track
             .renditions
             .iter()
             .enumerate()
             .filter(|(r, _)| *r != track.active);
         let late = awaited >= timeline.edge()
-            && now as f64 > due_ms
+            && self.clock.server_ms(now) > due_ms
             && others
                 .map(|(_, r)| self.reported_edge(&r.url))
                 .any(|edge| edge > Some(awaited));
@@ -125,6 +130,53 @@ impl Player {
                 };
             }
             Other::Asked | Other::None => self.tracks[t].cursor = kept,
+        }
+    }
+
+    /// Turns to a rendition that goes on where the playlist of the active one stands still.
+    pub(super) fn leave_still(&mut self, now: u64, t: usize) {
+        let track = &self.tracks[t];
+        let timeline = track.timeline();
+        let short_s = SHORT_SEGMENTS * track.segment_s();
+        if timeline.ended
+            || track.cursor < timeline.edge()
+            || self.buffer_s() > short_s
+            || !stands_still(now, track.rendition())
+        {
+            return;
+        }
+        let (cursor, active) = (track.cursor, track.active);
+        let goes_on = |r: &Rendition| {
+            let segment = r.timeline.get(cursor.msn);
+            r.timeline.edge() > cursor && segment.is_some_and(|segment| !segment.gap)
+        };
+        if let Some(r) = track.renditions.iter().position(goes_on) {
+            self.rewind(t, None);
+            self.turn(t, r);
+            let track = &mut self.tracks[t];
+            track.renditions[active].avoid(now);
+            track.cursor = Position { part: 0, ..cursor };
+            return;
+        }
+        // They are asked one after the other, the one least heard of first.
+        let track = &mut self.tracks[t];
+        match track.hole_since {
+            Some(since) if now > since + 2 * HOLE_MS => {
+                let asked = &mut track.renditions[track.wanted];
+                asked.advanced_at = asked.advanced_at.max(since);
+                track.hole_since = None;
+                track.looked_elsewhere_at = now;
+            }
+            None if now >= track.looked_elsewhere_at + LOOK_ELSEWHERE_EVERY_MS => {
+                let others = (0..track.renditions.len()).filter(|r| *r != active);
+                let asked = others.min_by_key(|r| track.renditions[*r].advanced_at);
+                if let Some(asked) = asked {
+                    track.hole_since = Some(now);
+                    track.wanted = asked;
+                    self.plan_reload(now, t, asked);
+                }
+            }
+            _ => {}
         }
     }
 
@@ -160,6 +212,10 @@ impl Player {
         let Some(request) = self.take_request(id) else {
             return;
         };
+        self.waste(&request);
+        if request.excused && !matches!(failure, Failure::Status(_)) {
+            return self.ask_again(request.purpose);
+        }
         match request.purpose {
             Purpose::Multivariant => {
                 self.multivariant_retry.failed(now);
@@ -171,23 +227,53 @@ impl Player {
                 });
             }
             Purpose::Playlist { track, rendition } => {
+                let needed = rendition == self.tracks[track].active;
                 let rendition = &mut self.tracks[track].renditions[rendition];
                 rendition.retry.failed(now);
                 rendition.wants_whole = true;
+                let waited_ms = now.saturating_sub(request.sent_at) as f64;
+                if failure == Failure::Status(503)
+                    && waited_ms >= rendition.timeline.target_duration * 1000.0
+                    && !rendition.timeline.is_empty()
+                {
+                    // Servers say so when there was nothing new for long.
+                    rendition.repeats = true;
+                    return;
+                }
+                rendition.astray = matches!(failure, Failure::Status(400..500));
                 let (failures, never) = (rendition.retry.failures(), rendition.timeline.is_empty());
                 match failure {
                     // Created, but nothing pushed yet.
                     Failure::Status(404) if never => self.set_phase(Phase::Waiting),
-                    _ if failures > 3 => self.set_phase(Phase::Trouble(failure)),
+                    _ if failures > 3 && needed => self.set_phase(Phase::Trouble(failure)),
                     _ => {}
                 }
             }
-            Purpose::Init { track, .. } => {
+            Purpose::Init {
+                track, rendition, ..
+            } => {
                 self.rewind(track, None);
                 self.tracks[track].retry.failed(now);
-                self.trouble(track, failure);
+                self.pass_by(now, track, rendition, failure);
             }
             Purpose::Media { track, item } => self.media_failed(now, track, *item, failure),
+            source => self.source_failed(now, &source, failure),
+        }
+    }
+
+    /// Asks again for what was under way while the page slept.
+    fn ask_again(&mut self, purpose: Purpose) {
+        match purpose {
+            Purpose::Multivariant
+            | Purpose::Manifest
+            | Purpose::Clock
+            | Purpose::Index { .. }
+            | Purpose::Probe { .. } => {}
+            Purpose::Playlist { track, rendition } => {
+                self.tracks[track].renditions[rendition].wants_whole = true;
+            }
+            Purpose::Init { track, .. } => self.rewind(track, None),
+            Purpose::Media { track, item } => self.rewind(track, Some(&item)),
         }
     }
 
@@ -195,22 +281,43 @@ impl Player {
         let gone = matches!(failure, Failure::Status(404 | 410));
         self.rewind(t, Some(&item));
         let track = &mut self.tracks[t];
-        if gone && item.hinted {
+        if gone && item.hinted && !item.whole {
             // The segment ended before this part: the playlist will tell.
             track.refused_hint = Some(item.position);
             return;
         }
         track.retry.failed(now);
-        if gone && track.retry.failures() >= GIVE_UP {
-            track.retry.succeeded();
-            track.renditions[item.rendition].absent(now);
-            let next = Position {
-                msn: item.position.msn + 1,
-                part: 0,
-            };
-            track.cursor = next;
-        }
+        self.pass_by(now, t, item.rendition, failure);
+    }
+
+    /// What fails again and again is looked for in another rendition, and else passed by.
+    fn pass_by(&mut self, now: u64, t: usize, rendition: usize, failure: Failure) {
         self.trouble(t, failure);
+        let track = &mut self.tracks[t];
+        // Without a network nothing else would be answered either.
+        if failure == Failure::Network || track.retry.failures() < GIVE_UP {
+            return;
+        }
+        let failed = Position {
+            msn: track.cursor.msn,
+            part: 0,
+        };
+        if !track.turned {
+            track.renditions[rendition].absent(now);
+            match self.turn_to_another(now, t) {
+                Other::Taken => {
+                    let track = &mut self.tracks[t];
+                    track.turned = true;
+                    track.retry.succeeded();
+                    return;
+                }
+                Other::Asked => return,
+                Other::None => {}
+            }
+        }
+        let track = &mut self.tracks[t];
+        track.hole_since = None;
+        track.doubt(failed);
     }
 
     /// A playlist has told more of the segments that hinted parts begin. What was asked for under a
@@ -241,7 +348,7 @@ impl Player {
     }
 
     /// Drops what is under way for a track, and puts the cursor where the earliest of it began.
-    fn rewind(&mut self, t: usize, failed: Option<&Item>) {
+    pub(super) fn rewind(&mut self, t: usize, failed: Option<&Item>) {
         let of_track = |purpose: &Purpose| purpose.append_track() == Some(t);
         let dropped: Vec<(RequestId, Option<Position>)> = self
             .requests

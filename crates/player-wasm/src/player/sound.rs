@@ -1,7 +1,7 @@
 //! Which sound to play: the group whose codec the browser has, and of it the viewer's language.
 
 use super::Player;
-use super::opening::is_audio;
+use super::coding::is_audio;
 use crate::command::Command;
 use crate::playlist::{Audio, Multivariant, Variant};
 
@@ -17,32 +17,16 @@ pub struct Sound {
 /// What sound there is, and which is wanted.
 #[derive(Debug, Default)]
 pub(super) struct Sounds {
-    /// Audio codecs that the browser cannot play.
-    lacks: Vec<String>,
     list: Vec<Sound>,
     /// The one to play if it is there.
     pub(super) wanted: usize,
-}
-
-impl Sounds {
-    pub(super) fn lacking(codecs: Vec<String>) -> Self {
-        Self {
-            lacks: codecs,
-            ..Self::default()
-        }
-    }
 }
 
 impl Player {
     /// Leaves the variants of one audio group: of the first, among those whose sound the browser
     /// can play if there are any. Each picture is listed once for every group.
     pub(super) fn keep_one_group(&self, variants: &mut Vec<Variant>) {
-        let lacked = |codec: &str| {
-            self.sounds
-                .lacks
-                .iter()
-                .any(|lacked| codec.starts_with(&**lacked))
-        };
+        let lacked = |codec: &str| self.lacks.iter().any(|lacked| codec.starts_with(&**lacked));
         let plays = |variant: &&Variant| !audio_codecs(&variant.codecs).any(lacked);
         let kept = variants.iter().find(plays).or(variants.first());
         let Some(group) = kept.map(|variant| variant.audio_group.clone()) else {

@@ -1,9 +1,11 @@
 //! Media playlists (RFC 8216 section 4.3.3; draft-pantos-hls-rfc8216bis section 4.4.3 to 4.4.5).
 
 use super::attributes::Attributes;
-use super::{InvalidPlaylist, Line, MAX_PARTS, MAX_SEGMENTS, duration, lines, scalar, uri};
+use super::{InvalidPlaylist, Line, MAX_PARTS, MAX_SEGMENTS, duration, lines, scalar, start, uri};
+use crate::url::ranged;
 
-/// A media playlist as written: a delta update still lacks what it skips.
+/// A media playlist as written: a delta update still lacks what it skips. A URI that stands for a
+/// range of bytes ends with it, as [`ranged`] writes it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct MediaPlaylist {
     /// `EXT-X-TARGETDURATION` in seconds.
@@ -26,6 +28,11 @@ pub struct MediaPlaylist {
     pub reports: Vec<RenditionReport>,
     /// Whether `EXT-X-ENDLIST` stands in it.
     pub ended: bool,
+    /// `TIME-OFFSET` of `EXT-X-START` in seconds: where to begin, from the end if negative.
+    pub start_s: Option<f64>,
+    /// Whether dates count from the beginning of the presentation rather than from 1970, as those
+    /// made of a static MPD do.
+    pub relative: bool,
 }
 
 /// `EXT-X-SERVER-CONTROL`; durations in seconds.
@@ -58,6 +65,11 @@ pub struct Segment {
     pub map: Option<String>,
     /// Its `EXT-X-PART`s, as long as they are listed.
     pub parts: Vec<Part>,
+    /// When it begins on the timeline of the media itself, in seconds, where that is told (by an
+    /// MPD) and need not be read from the media.
+    pub media_s: Option<f64>,
+    /// Whether its URI can be fetched while it is still being written (low-latency DASH).
+    pub growing: bool,
 }
 
 /// `EXT-X-PART`.
@@ -89,12 +101,14 @@ impl MediaPlaylist {
     pub fn parse(text: &str) -> Result<Self, InvalidPlaylist> {
         let mut playlist = Self::default();
         let mut segment = Segment::default();
+        let mut ranges = Ranges::default();
         let mut parts = 0;
         for line in lines(text)? {
             match line {
-                Line::Tag(name, value) => playlist.tag(&mut segment, name, value)?,
+                Line::Tag(name, value) => playlist.tag(&mut segment, &mut ranges, name, value)?,
                 Line::Uri(text) => {
-                    segment.uri = Some(uri(text)?);
+                    let range = ranges.segment.take();
+                    segment.uri = Some(ranged_uri(text, range, &mut ranges.after_segment)?);
                     parts += segment.parts.len();
                     playlist.segments.push(std::mem::take(&mut segment));
                 }
@@ -117,9 +131,21 @@ impl MediaPlaylist {
         Ok(playlist)
     }
 
+    /// Whether media has no initialisation segment: it is MPEG-TS or packed audio (RFC 8216
+    /// section 3), which a browser does not play by itself.
+    pub fn is_bare(&self) -> bool {
+        let first = self
+            .segments
+            .iter()
+            .find(|segment| !segment.gap && segment.uri.is_some());
+        let told = self.segments.iter().any(|segment| segment.map.is_some());
+        self.skipped == 0 && first.is_some() && !told
+    }
+
     fn tag(
         &mut self,
         segment: &mut Segment,
+        ranges: &mut Ranges,
         name: &str,
         value: &str,
     ) -> Result<(), InvalidPlaylist> {
@@ -128,7 +154,8 @@ impl MediaPlaylist {
                 let seconds = value.split_once(',').map_or(value, |(seconds, _)| seconds);
                 segment.duration = duration(seconds, "EXTINF")?;
             }
-            "EXT-X-PART" => segment.parts.push(part(value)?),
+            "EXT-X-PART" => segment.parts.push(part(value, &mut ranges.after_part)?),
+            "EXT-X-BYTERANGE" => ranges.segment = Some(byte_range(value)?),
             "EXT-X-PROGRAM-DATE-TIME" => segment.date_time_ms = scalar::date_time(value),
             "EXT-X-GAP" => segment.gap = true,
             "EXT-X-DISCONTINUITY" => segment.discontinuity = true,
@@ -157,10 +184,14 @@ impl MediaPlaylist {
                 self.reports.push(report(value)?);
             }
             "EXT-X-ENDLIST" => self.ended = true,
-            "EXT-X-BYTERANGE" => return Err(InvalidPlaylist::Unsupported("EXT-X-BYTERANGE")),
-            "EXT-X-KEY" if value != "METHOD=NONE" => {
-                return Err(InvalidPlaylist::Unsupported("EXT-X-KEY"));
+            "EXT-X-START" => self.start_s = start(value),
+            "EXT-X-KEY" if attribute(value, "METHOD").any(|(_, method)| method != "NONE") => {
+                return Err(InvalidPlaylist::Unsupported("encrypted media (EXT-X-KEY)"));
             }
+            "EXT-X-I-FRAMES-ONLY" => {
+                return Err(InvalidPlaylist::Unsupported("EXT-X-I-FRAMES-ONLY"));
+            }
+            "EXT-X-DEFINE" => return Err(InvalidPlaylist::Unsupported("EXT-X-DEFINE")),
             "EXT-X-STREAM-INF" => {
                 return Err(InvalidPlaylist::Unsupported("a multivariant playlist here"));
             }
@@ -178,35 +209,76 @@ fn count(text: &str, tag: &'static str) -> Result<u64, InvalidPlaylist> {
     scalar::integer(text).ok_or(InvalidPlaylist::Malformed(tag))
 }
 
-fn part(list: &str) -> Result<Part, InvalidPlaylist> {
+/// Bytes and offset; without one the range follows the one before it.
+type WrittenRange = (u64, Option<u64>);
+
+/// Ranges that have been read, for those that do not tell where they begin.
+#[derive(Default)]
+struct Ranges {
+    /// `EXT-X-BYTERANGE` of the segment to come.
+    segment: Option<WrittenRange>,
+    /// The byte after the last segment, and after the last part.
+    after_segment: u64,
+    after_part: u64,
+}
+
+/// `n[@o]` (RFC 8216 section 4.3.2.2).
+fn byte_range(text: &str) -> Result<WrittenRange, InvalidPlaylist> {
+    let read = match text.split_once('@') {
+        Some((length, offset)) => scalar::integer(length).zip(scalar::integer(offset).map(Some)),
+        None => scalar::integer(text).map(|length| (length, None)),
+    };
+    read.filter(|(length, _)| *length > 0)
+        .ok_or(InvalidPlaylist::Malformed("BYTERANGE"))
+}
+
+/// A URI with its range, if it has one.
+fn ranged_uri(
+    text: &str,
+    range: Option<WrittenRange>,
+    after: &mut u64,
+) -> Result<String, InvalidPlaylist> {
+    let uri = uri(text)?;
+    let Some((length, offset)) = range else {
+        return Ok(uri);
+    };
+    let first = offset.unwrap_or(*after);
+    *after = first.saturating_add(length);
+    Ok(ranged(&uri, first, Some(*after - 1)))
+}
+
+fn part(list: &str, after: &mut u64) -> Result<Part, InvalidPlaylist> {
     let mut part = Part::default();
+    let mut range = None;
     for (name, value) in Attributes::of(list) {
         match name {
             "URI" => part.uri = uri(value)?,
             "DURATION" => part.duration = duration(value, "EXT-X-PART")?,
             "INDEPENDENT" => part.independent = value == "YES",
             "GAP" => part.gap = value == "YES",
-            "BYTERANGE" => return Err(InvalidPlaylist::Unsupported("BYTERANGE of a part")),
+            "BYTERANGE" => range = Some(byte_range(value)?),
             _ => {}
         }
     }
     if part.uri.is_empty() {
-        Err(InvalidPlaylist::Malformed("EXT-X-PART"))
-    } else {
-        Ok(part)
+        return Err(InvalidPlaylist::Malformed("EXT-X-PART"));
     }
+    part.uri = ranged_uri(&part.uri, range, after)?;
+    Ok(part)
 }
 
 fn map(list: &str) -> Result<String, InvalidPlaylist> {
     let mut found = None;
+    let mut range = None;
     for (name, value) in Attributes::of(list) {
         match name {
-            "URI" => found = Some(uri(value)?),
-            "BYTERANGE" => return Err(InvalidPlaylist::Unsupported("BYTERANGE of a map")),
+            "URI" => found = Some(value),
+            "BYTERANGE" => range = Some(byte_range(value)?),
             _ => {}
         }
     }
-    found.ok_or(InvalidPlaylist::Malformed("EXT-X-MAP"))
+    let found = found.ok_or(InvalidPlaylist::Malformed("EXT-X-MAP"))?;
+    ranged_uri(found, range, &mut 0)
 }
 
 fn server_control(list: &str) -> Result<ServerControl, InvalidPlaylist> {
@@ -227,17 +299,26 @@ fn server_control(list: &str) -> Result<ServerControl, InvalidPlaylist> {
 fn hint(list: &str) -> Result<Option<String>, InvalidPlaylist> {
     let mut is_part = false;
     let mut found = None;
+    let (mut first, mut length) = (None, None);
     for (name, value) in Attributes::of(list) {
         match name {
             "TYPE" => is_part = value == "PART",
             "URI" => found = Some(uri(value)?),
-            "BYTERANGE-START" if value != "0" => {
-                return Err(InvalidPlaylist::Unsupported("BYTERANGE-START of a hint"));
-            }
+            "BYTERANGE-START" => first = Some(count(value, "BYTERANGE-START")?),
+            "BYTERANGE-LENGTH" => length = scalar::integer(value).filter(|length| *length > 0),
             _ => {}
         }
     }
-    Ok(found.filter(|_| is_part))
+    let found = found.filter(|_| is_part);
+    Ok(match (first, length) {
+        (None, None) => found,
+        // Without a length it goes up to the end, which is not there yet.
+        (first, length) => {
+            let first = first.unwrap_or(0);
+            let last = length.map(|length| first + length - 1);
+            found.map(|found| ranged(&found, first, last))
+        }
+    })
 }
 
 fn report(list: &str) -> Result<RenditionReport, InvalidPlaylist> {

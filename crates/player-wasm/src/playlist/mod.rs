@@ -6,7 +6,7 @@
 mod attributes;
 mod media;
 mod multivariant;
-mod scalar;
+pub(crate) mod scalar;
 
 use thiserror::Error;
 
@@ -38,6 +38,9 @@ pub enum InvalidPlaylist {
     /// A tag lacks something or holds something else than it should.
     #[error("malformed {0}")]
     Malformed(&'static str),
+    /// It is a media playlist where a multivariant one was looked for.
+    #[error("it is a media playlist")]
+    MediaPlaylist,
     /// A tag this player cannot honour and must not ignore.
     #[error("{0} is not supported")]
     Unsupported(&'static str),
@@ -85,4 +88,14 @@ fn duration(text: &str, tag: &'static str) -> Result<f64, InvalidPlaylist> {
     scalar::decimal(text)
         .filter(|seconds| *seconds <= MAX_DURATION_S)
         .ok_or(InvalidPlaylist::Malformed(tag))
+}
+
+/// `TIME-OFFSET` of `EXT-X-START` in seconds.
+fn start(list: &str) -> Option<f64> {
+    let mut attributes = attributes::Attributes::of(list);
+    let (_, text) = attributes.find(|(name, _)| *name == "TIME-OFFSET")?;
+    match text.strip_prefix('-') {
+        Some(before_the_end) => scalar::decimal(before_the_end).map(|seconds| -seconds),
+        None => scalar::decimal(text),
+    }
 }

@@ -10,6 +10,8 @@ pub struct Multivariant {
     pub variants: Vec<Variant>,
     /// Audio renditions with a playlist of their own.
     pub audio: Vec<Audio>,
+    /// `TIME-OFFSET` of `EXT-X-START` in seconds: where to begin, from the end if negative.
+    pub start_s: Option<f64>,
 }
 
 /// `EXT-X-STREAM-INF`.
@@ -53,8 +55,12 @@ impl Multivariant {
             match line {
                 Line::Tag("EXT-X-STREAM-INF", list) => pending = Some(variant(list)?),
                 Line::Tag("EXT-X-MEDIA", list) => playlist.audio.extend(audio(list)?),
+                Line::Tag("EXT-X-START", list) => playlist.start_s = super::start(list),
+                Line::Tag("EXT-X-DEFINE", _) => {
+                    return Err(InvalidPlaylist::Unsupported("EXT-X-DEFINE"));
+                }
                 Line::Tag("EXT-X-TARGETDURATION", _) => {
-                    return Err(InvalidPlaylist::Unsupported("a media playlist here"));
+                    return Err(InvalidPlaylist::MediaPlaylist);
                 }
                 Line::Tag(..) => {}
                 Line::Uri(text) => {

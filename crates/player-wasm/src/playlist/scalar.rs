@@ -1,14 +1,19 @@
 //! Numbers and dates as playlists write them. The standard library's float parser is exact to the
 //! last bit and costs more bytes than this whole reader; microseconds are enough here.
 
-/// A decimal integer.
-pub(super) fn integer(text: &str) -> Option<u64> {
-    let digits = !text.is_empty() && text.len() <= 15 && text.bytes().all(|b| b.is_ascii_digit());
+/// A decimal integer below 10^15, so that sums of several do not overflow.
+pub(crate) fn integer(text: &str) -> Option<u64> {
+    long_integer(text).filter(|_| text.len() <= 15)
+}
+
+/// A decimal integer below 10^19: a media time that counts from 1970 takes 17 digits.
+pub(crate) fn long_integer(text: &str) -> Option<u64> {
+    let digits = !text.is_empty() && text.len() <= 19 && text.bytes().all(|b| b.is_ascii_digit());
     digits.then(|| text.bytes().fold(0, |n, b| n * 10 + u64::from(b - b'0')))
 }
 
 /// A non-negative decimal number, exact to the ninth decimal.
-pub(super) fn decimal(text: &str) -> Option<f64> {
+pub(crate) fn decimal(text: &str) -> Option<f64> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
     if !fraction.bytes().all(|b| b.is_ascii_digit()) {
         return None;
@@ -24,7 +29,7 @@ pub(super) fn decimal(text: &str) -> Option<f64> {
 }
 
 /// An RFC 3339 instant in Unix milliseconds, from 1970 to 9999.
-pub(super) fn date_time(text: &str) -> Option<f64> {
+pub(crate) fn date_time(text: &str) -> Option<f64> {
     let bytes = text.as_bytes();
     if !text.is_ascii() || bytes.len() < 20 {
         return None;

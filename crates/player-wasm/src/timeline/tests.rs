@@ -103,3 +103,39 @@ fn counts_back_from_the_first_date() {
     );
     assert!(!undated.dated && undated.ended);
 }
+
+#[test]
+fn goes_on_without_dates() {
+    let listed = |first: u64, segments: &str| {
+        let body = format!("#EXT-X-MEDIA-SEQUENCE:{first}\n{segments}");
+        playlist(&body)
+    };
+    let mut timeline = Timeline::default();
+    timeline.update(listed(5, "#EXTINF:2,\n5\n#EXTINF:3,\n6\n"));
+    assert_eq!(timeline.start_ms(), Some(0.0));
+    timeline.update(listed(6, "#EXTINF:3,\n6\n#EXTINF:2,\n7\n"));
+    assert_eq!(
+        (timeline.start_ms(), timeline.end_ms()),
+        (Some(2000.0), Some(7000.0))
+    );
+    // What came between was never listed.
+    timeline.update(listed(20, "#EXTINF:2,\n20\n"));
+    assert_eq!(timeline.start_ms(), Some(7000.0));
+    let mut beside = Timeline::default();
+    beside.update(listed(19, "#EXTINF:2,\n19\n#EXTINF:2,\n20\n"));
+    assert_eq!(beside.lies_before(&timeline), Some(5000.0));
+    beside.shift(5000.0);
+    assert_eq!(beside.get(20).unwrap().start_ms, 7000.0);
+}
+
+#[test]
+fn a_server_that_starts_over_is_believed_when_it_moves_on() {
+    let mut timeline = known(LIVE);
+    let over = |text: &str| playlist(&["#EXT-X-MEDIA-SEQUENCE:0\n", text].concat());
+    let first = "#EXTINF:2,\n0\n";
+    assert_eq!(timeline.update(over(first)), Update::Unchanged);
+    assert_eq!(timeline.update(over(first)), Update::Unchanged);
+    let second = "#EXTINF:2,\n0\n#EXTINF:2,\n1\n";
+    assert_eq!(timeline.update(over(second)), Update::Advanced);
+    assert_eq!(timeline.edge(), Position { msn: 2, part: 0 });
+}

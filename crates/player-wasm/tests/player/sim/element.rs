@@ -31,6 +31,10 @@ impl Ranges {
             .collect();
     }
 
+    pub(crate) fn seconds(&self) -> f64 {
+        self.0.iter().map(|(start, end)| end - start).sum()
+    }
+
     fn and(&self, other: &Self) -> Vec<(f64, f64)> {
         let mut both = Vec::new();
         for a in &self.0 {
@@ -56,6 +60,13 @@ pub(crate) struct Element {
 }
 
 impl Element {
+    /// A new MediaSource, with nothing in it.
+    pub(crate) fn reopen(&mut self) {
+        self.tracks = Default::default();
+        self.end_of_stream = false;
+        self.opened = true;
+    }
+
     pub(crate) fn buffered(&self) -> Vec<(f64, f64)> {
         self.tracks[0].and(&self.tracks[1])
     }

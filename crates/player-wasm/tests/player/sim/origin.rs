@@ -40,6 +40,22 @@ pub(crate) struct Origin {
     /// The number of segments there will ever be.
     pub(crate) ends_at: Option<u64>,
     pub(crate) recorded: bool,
+    /// From then on playlists tell nothing new.
+    pub(crate) stuck_at: Option<u64>,
+    /// Renditions that this holds for; all, if there are none.
+    pub(crate) stuck: Vec<&'static str>,
+    /// Whether it counts from the beginning again, so that viewers ask for what is far ahead.
+    pub(crate) restarted: bool,
+    /// Playlists without dates.
+    pub(crate) undated: bool,
+    /// Playlists without parts, of a server that does not block.
+    pub(crate) plain: bool,
+    /// Segments of a live playlist.
+    pub(crate) window: u64,
+    /// From this segment on the source is coded otherwise, under the same epoch's numbers.
+    pub(crate) recoded_at: Option<(u64, &'static str)>,
+    /// Media of these segments are shorter or longer by this many ms than is told.
+    pub(crate) misfits: Vec<(u64, i64)>,
     pub(crate) skips_served: u32,
 }
 
@@ -47,11 +63,12 @@ pub(crate) struct Origin {
 #[derive(Debug)]
 pub(crate) enum Answer {
     Text(String),
-    Init,
+    /// The coding of an initialisation segment.
+    Init(&'static str),
     Media(Media),
     /// Ask again at this time.
     Wait(u64),
-    Missing,
+    Status(u16),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -86,6 +103,14 @@ impl Origin {
             epoch_at: None,
             ends_at: None,
             recorded: false,
+            stuck_at: None,
+            stuck: vec![],
+            restarted: false,
+            undated: false,
+            plain: false,
+            window: WINDOW,
+            recoded_at: None,
+            misfits: vec![],
             skips_served: 0,
         }
     }
@@ -109,7 +134,7 @@ impl Origin {
         let (path, query) = path.split_once('?').unwrap_or((path, ""));
         let names: Vec<&str> = path.split('/').collect();
         match names[..] {
-            _ if now < self.start_ms => Answer::Missing,
+            _ if now < self.start_ms => Answer::Status(404),
             ["index.m3u8"] => Answer::Text(self.multivariant()),
             [rendition, "index.m3u8"] => self.playlist(now, rendition, query),
             [_, rendition, file] => self.media(now, rendition, file),
@@ -155,6 +180,17 @@ impl Origin {
         text
     }
 
+    /// How an initialisation segment of this name is coded.
+    fn coding(&self, name: &str, file: &str) -> &'static str {
+        match (name, self.recoded_at) {
+            ("source", Some((_, coding))) if file == "init-1.mp4" => coding,
+            ("source", _) => &self.source_codec[..4],
+            ("480p", _) => "avc1",
+            ("opus", _) => "Opus",
+            _ => "mp4a",
+        }
+    }
+
     fn epoch(&self, msn: u64) -> u64 {
         u64::from(self.epoch_at.is_some_and(|at| msn >= at))
     }
@@ -176,7 +212,9 @@ impl Origin {
 
     fn playlist(&mut self, now: u64, name: &str, query: &str) -> Answer {
         let rendition = self.renditions.iter().find(|r| r.name == name).unwrap();
-        let (segments, parts) = self.edge(now, rendition);
+        let stuck = self.stuck.is_empty() || self.stuck.contains(&name);
+        let stuck_at = self.stuck_at.filter(|at| stuck && now > *at);
+        let (segments, parts) = self.edge(stuck_at.unwrap_or(now), rendition);
         let ended = self.recorded || self.ends_at == Some(segments);
         let directive = |name: &str| {
             let value = query.split('&').find_map(|pair| pair.strip_prefix(name));
@@ -184,32 +222,42 @@ impl Origin {
         };
         if let Some(msn) = directive("_HLS_msn=").filter(|_| !ended) {
             let part = directive("_HLS_part=").unwrap_or(PARTS - 1);
+            let far_ahead = msn > segments + 2;
             assert!(
-                msn <= segments + 2,
+                !far_ahead || self.restarted,
                 "too far ahead: {query} at {segments}.{parts}"
             );
+            if far_ahead {
+                return Answer::Status(400);
+            }
             let (msn, part) = if part >= PARTS {
                 (msn + 1, 0)
             } else {
                 (msn, part)
             };
             if (msn, part + 1) > (segments, parts) {
-                return Answer::Wait(now + 5);
+                let given_up = stuck_at.is_some_and(|at| (now - at) % 12_000 < 5);
+                return match given_up {
+                    // The way servers give up after three target durations.
+                    true => Answer::Status(503),
+                    false => Answer::Wait(now + 5),
+                };
             }
         } else if segments == 0 && parts == 0 {
-            return Answer::Missing;
+            return Answer::Status(404);
         }
         let first = if self.recorded {
             0
         } else {
-            segments.saturating_sub(WINDOW)
+            segments.saturating_sub(self.window)
         };
         let skipped = segments.saturating_sub(12).saturating_sub(first);
         let skip = query.contains("_HLS_skip=YES") && !ended && skipped > 0;
         let mut text = String::from("#EXTM3U\n#EXT-X-VERSION:9\n#EXT-X-TARGETDURATION:4\n");
-        text +=
-            "#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,CAN-SKIP-UNTIL=24,PART-HOLD-BACK=1.05\n";
-        text += "#EXT-X-PART-INF:PART-TARGET=0.35\n";
+        if !self.plain {
+            text += "#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,CAN-SKIP-UNTIL=24,PART-HOLD-BACK=1.05\n";
+            text += "#EXT-X-PART-INF:PART-TARGET=0.35\n";
+        }
         writeln!(text, "#EXT-X-MEDIA-SEQUENCE:{first}").unwrap();
         writeln!(text, "#EXT-X-DISCONTINUITY-SEQUENCE:{}", self.epoch(first)).unwrap();
         let mut from = first;
@@ -220,25 +268,32 @@ impl Origin {
         for msn in from..=segments {
             let open = msn == segments;
             let listed = if open { parts } else { PARTS };
-            if open && listed == 0 {
+            if open && (listed == 0 || self.plain) {
                 break;
             }
             let epoch = self.epoch(msn);
-            let begins = Some(msn) == self.epoch_at && msn > first;
+            let recoded = self
+                .recoded_at
+                .filter(|(at, _)| msn >= *at && name == "source");
+            let begins = msn > first
+                && (Some(msn) == self.epoch_at || recoded.is_some_and(|(at, _)| msn == at));
             if begins {
                 text += "#EXT-X-DISCONTINUITY\n";
             }
             if begins || msn == first {
-                writeln!(text, "#EXT-X-MAP:URI=\"../{epoch}/{name}/init-0.mp4\"").unwrap();
+                let number = u64::from(recoded.is_some());
+                writeln!(
+                    text,
+                    "#EXT-X-MAP:URI=\"../{epoch}/{name}/init-{number}.mp4\""
+                )
+                .unwrap();
             }
-            writeln!(
-                text,
-                "#EXT-X-PROGRAM-DATE-TIME:{}",
-                rfc3339(self.segment_ms(msn))
-            )
-            .unwrap();
+            if !self.undated {
+                let date = rfc3339(self.segment_ms(msn));
+                writeln!(text, "#EXT-X-PROGRAM-DATE-TIME:{date}").unwrap();
+            }
             let gap = rendition.gaps.contains(&msn);
-            if msn + 4 > segments && !gap && !self.recorded {
+            if msn + 4 > segments && !gap && !self.recorded && !self.plain {
                 for part in 0..listed {
                     let independent = if part == 0 || name == "audio" {
                         ",INDEPENDENT=YES"
@@ -259,7 +314,7 @@ impl Origin {
         }
         if ended {
             text += "#EXT-X-ENDLIST\n";
-        } else {
+        } else if !self.plain {
             let epoch = self.epoch(segments);
             writeln!(
                 text,
@@ -287,7 +342,7 @@ impl Origin {
 
     fn media(&self, now: u64, name: &str, file: &str) -> Answer {
         if file.starts_with("init-") {
-            return Answer::Init;
+            return Answer::Init(self.coding(name, file));
         }
         let rendition = self.renditions.iter().find(|r| r.name == name).unwrap();
         let file = file.strip_suffix(".m4s").unwrap();
@@ -297,7 +352,7 @@ impl Origin {
         let msn: u64 = msn.parse().unwrap();
         let part: Option<u64> = part.map(|part| part.parse().unwrap());
         if rendition.gaps.contains(&msn) || self.ends_at.is_some_and(|end| msn >= end) {
-            return Answer::Missing;
+            return Answer::Status(404);
         }
         let edge = self.edge(now, rendition);
         let there = part.map_or(msn < edge.0, |part| (msn, part + 1) <= edge);
@@ -308,11 +363,16 @@ impl Origin {
             Some(part) => (part * SEGMENT_MS / PARTS, (part + 1) * SEGMENT_MS / PARTS),
             None => (0, SEGMENT_MS),
         };
+        let misfit = self
+            .misfits
+            .iter()
+            .find(|(of, _)| *of == msn && part.is_none());
+        let misfit_ms = misfit.map_or(0, |(_, ms)| *ms);
         let epoch_start = self.epoch_at.filter(|at| msn >= *at).unwrap_or(0);
         Answer::Media(Media {
             date_ms: self.segment_ms(msn) + from,
             decode_ms: (msn - epoch_start) * SEGMENT_MS + from,
-            duration_ms: to - from,
+            duration_ms: (to - from).saturating_add_signed(misfit_ms),
             bytes: rendition.bits_per_s * (to - from) / 8000,
         })
     }

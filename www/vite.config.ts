@@ -8,7 +8,7 @@ export default defineConfig({
     target: "es2022",
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
-    rollupOptions: { input: ["index.html", "watch.html", "golive.html"] },
+    rollupOptions: { input: ["index.html", "watch.html", "embed.html", "golive.html"] },
   },
   server: { proxy: { "/v/": server, "/t/": server, "/api/": { target: server, ws: true } } },
 });

@@ -1,131 +1,132 @@
-// <weir-player src="/v/ID/index.m3u8" video="ID" autoplay real-time token-url="/renew">: what a viewer
-// sees and touches.
+// <weir-player src="…">: its attributes, what a script can ask of it and what it tells. What a viewer
+// sees and touches is in `controls/`, which is loaded beside the first pictures.
 
+import type { Captions } from "./captions/captions";
+import type { CmcdMode } from "./cmcd";
+import type { Controls } from "./controls/controls";
 import { Engine, load } from "./engine";
-import { setIcon } from "./icons";
-import { Keys } from "./keys";
-import { type Choice, Menu } from "./menu";
-import { messageFor } from "./messages";
-import type { Playback, Rendition, Snapshot } from "./playback";
-import { RealTime } from "./realtime";
-import { styles } from "./styles";
+import { recall, remember } from "./memory";
+import type { Playback, Rendition, Snapshot, Sound } from "./playback";
+import { type PlayerStats, statsOf } from "./stats";
 import { fetched, Renewal, type Renew } from "./token";
 
-/** What `stats()` answers. Times in ms where the name says so. */
-export interface PlayerStats {
-  startupMs: number | null;
-  playedSeconds: number;
-  stalls: number;
-  stallMs: number;
-  latencyMs: number | null;
-  bufferSeconds: number;
-  rendition: string | null;
-  droppedFrames: number;
-  bytes: number;
-  /** Unix ms of the frame at the playhead. */
-  playheadPdtMs: number | null;
+/** Events of the element beside those that bubble from what is in it. */
+export interface WeirPlayerEventMap {
+  "weir-phase": CustomEvent<{ phase: Snapshot["phase"] }>;
+  "weir-rendition": CustomEvent<{ rendition: string | null }>;
+  "weir-error": CustomEvent<{ message: string }>;
 }
 
-const IDLE_MS = 2600;
+/** How long the controls leave the link to what plays, unless somebody reaches for them. */
+const CONTROLS_AFTER_MS = 1000;
+/** First time to the next attempt, doubled by each until the longest. */
 const RETRY_MS = 5000;
+const LONGEST_RETRY_MS = 40_000;
 const NOTICE_MS = 8000;
-const VOLUME = "weir.volume";
+const SHOW_EVERY_MS = 250;
+/** A viewer who is faster than the stream is live when this close to its end. */
+const CAUGHT_UP_S = 3;
+/** A live window that is shorter still holds everything. */
+const REWINDABLE_S = 30;
+const LIVE_PLAYLIST = /\/index\.m3u8(?=$|\?)/;
+const CAPTION_TRACKS = "track[src]:not([kind=metadata], [kind=chapters], [kind=descriptions])";
 
-const template = document.createElement("template");
-template.innerHTML = `
-<video part="video" playsinline></video>
-<div class="centre">
-  <button class="big" aria-label="Play"></button>
-  <div class="spinner" role="progressbar" aria-label="Loading" hidden></div>
-  <div class="message" role="status" hidden><h2></h2><p></p><button hidden></button></div>
-</div>
-<button class="unmute" hidden></button>
-<div class="notice" role="status" hidden></div>
-<div class="readout" aria-hidden="true" hidden><span>Latency <b class="latency"></b></span><span>Buffer <b class="buffer"></b></span></div>
-<div class="chrome">
-  <input class="seek" type="range" step="0.1" aria-label="Seek">
-  <div class="row">
-    <button class="toggle"></button>
-    <button class="mute"></button>
-    <input class="volume" type="range" min="0" max="1" step="0.01" aria-label="Volume">
-    <button class="live" hidden>LIVE</button>
-    <span class="time"><span class="at"></span><span class="of"></span></span>
-    <span class="grow"></span>
-    <button class="quality" aria-haspopup="menu" aria-expanded="false" aria-controls="menu"></button>
-    <button class="full"></button>
-  </div>
-</div>
-<div class="menu" id="menu" role="menu" aria-label="Quality" hidden></div>`;
+const styles = new CSSStyleSheet();
+styles.replaceSync(`
+:host { display: block; position: relative; aspect-ratio: 16 / 9; overflow: hidden; background: #000; contain: layout paint; }
+:host([hidden]) { display: none; }
+:host(:fullscreen) { aspect-ratio: auto; width: 100%; height: 100%; border-radius: 0 !important; }
+video { position: absolute; inset: 0; width: 100%; height: 100%; object-fit: contain; }`);
 
 export class WeirPlayer extends HTMLElement {
-  static readonly observedAttributes = ["src", "real-time"];
+  static readonly observedAttributes = ["src", "real-time", "poster"];
 
   readonly video: HTMLVideoElement;
   /** Gives `src` under a new playback token; goes before the attribute `token-url`. */
   renew: Renew | undefined;
+  /** Captions, once some were found and what shows them is loaded. */
+  captions: Captions | undefined;
+  /** When what failed is tried again, by `performance.now()`. */
+  retryAt: number | undefined;
+  /** Whether the browser let it begin only without sound. */
+  begunMuted = false;
+  /** Something a viewer should know, for a while. */
+  notice = "";
+  private readonly root: ShadowRoot;
   private playback: Playback | undefined;
-  private readonly find: <T extends HTMLElement>(selector: string) => T;
-  private readonly keys: Keys;
-  private readonly menu: Menu;
+  private controls: Controls | undefined;
+  private loadingControls: Promise<void> | undefined;
   private gone = new AbortController();
-  private idleTimer = 0;
+  private opened = 0;
+  private failures = 0;
   private retryTimer = 0;
   private noticeTimer = 0;
   private phase: Snapshot["phase"] | undefined;
   private rendition: string | null = null;
-  private seeking = false;
-  private lastTap = 0;
+  private wishedSpeed = 1;
+  private lookedForCaptions = false;
+  private preferredSound = false;
+  /** Whether the playlist of all that was broadcast plays, in place of the live one. */
+  private rewound = false;
+  /** Unix ms of where to begin in it. */
+  private rewindTo: number | undefined;
 
   constructor() {
     super();
-    const root = this.attachShadow({ mode: "open" });
-    root.adoptedStyleSheets = [styles];
-    root.append(template.content.cloneNode(true));
-    this.find = <T extends HTMLElement>(selector: string) => root.querySelector(selector) as T;
-    this.video = this.find("video");
-    this.keys = new Keys(this);
-    this.menu = new Menu(this.find(".menu"), this.find(".quality"), () => this.choices());
+    const internals = this.attachInternals();
+    internals.role = "region";
+    internals.ariaLabel = "Video player";
+    this.root = this.attachShadow({ mode: "open" });
+    this.root.adoptedStyleSheets = [styles];
+    this.video = document.createElement("video");
+    this.video.setAttribute("part", "video");
+    this.video.playsInline = true;
+    this.root.append(this.video);
   }
 
   connectedCallback(): void {
     this.gone = new AbortController();
-    const kept = Number(localStorage.getItem(VOLUME) ?? 1);
+    const { signal } = this.gone;
+    const kept = Number(recall("volume") ?? 1);
     this.video.volume = kept >= 0 && kept <= 1 ? kept : 1;
-    this.video.muted = this.hasAttribute("muted");
-    this.wire();
-    this.keys.listen(this.gone.signal);
+    this.video.muted = this.hasAttribute("muted") || recall("muted") === "1";
     this.open();
-    const timer = window.setInterval(() => this.show(), 250);
-    this.gone.signal.addEventListener("abort", () => clearInterval(timer));
+    this.awaitControls(signal);
+    const timer = window.setInterval(() => this.show(), SHOW_EVERY_MS);
+    const tracks = new MutationObserver(() => (this.lookedForCaptions = false));
+    tracks.observe(this, { childList: true });
+    signal.addEventListener("abort", () => {
+      clearInterval(timer);
+      tracks.disconnect();
+    });
   }
 
   disconnectedCallback(): void {
     this.gone.abort();
+    this.opened += 1;
     clearTimeout(this.retryTimer);
     clearTimeout(this.noticeTimer);
-    this.playback?.destroy();
-    this.playback = undefined;
+    this.close();
   }
 
-  attributeChangedCallback(): void {
-    if (this.isConnected && this.playback) this.open();
+  attributeChangedCallback(name: string): void {
+    if (name === "poster") this.video.poster = this.getAttribute("poster") ?? "";
+    else if (this.isConnected && this.opened > 0) this.openLive();
   }
 
   /** Measurements of the playback so far. */
   stats(): PlayerStats {
-    const now = this.playback?.snapshot;
-    return {
-      startupMs: now?.startupMs ?? null,
-      playedSeconds: now?.playedSeconds ?? 0,
-      stalls: now?.stalls ?? 0,
-      stallMs: now?.stallMs ?? 0,
-      latencyMs: now?.latencyMs ?? null,
-      bufferSeconds: now?.bufferSeconds ?? 0,
-      rendition: this.playback?.renditions[now?.active ?? 0]?.name ?? null,
-      droppedFrames: this.video.getVideoPlaybackQuality().droppedVideoFrames,
-      bytes: now?.bytes ?? 0,
-      playheadPdtMs: now?.playheadPdtMs ?? null,
-    };
+    return statsOf(this.state, this.renditions, this.video);
+  }
+
+  /** All that is known of the playback; for controls. */
+  get state(): Snapshot | undefined {
+    return this.playback?.snapshot;
+  }
+
+  /** Why nothing can be played, in words. */
+  get broken(): string | undefined {
+    return this.playback?.broken;
   }
 
   /** Reports what the viewer did (`like`, `share`, …) with the session of this player. */
@@ -135,11 +136,15 @@ export class WeirPlayer extends HTMLElement {
 
   /** How far the playhead is behind the encoder, while live. */
   get latencyMs(): number | null {
-    return this.stats().latencyMs;
+    return this.state?.latencyMs ?? null;
   }
 
   get renditions(): Rendition[] {
     return this.playback?.renditions ?? [];
+  }
+
+  get sounds(): Sound[] {
+    return this.playback?.sounds ?? [];
   }
 
   /** Whether it plays, or is to play, with the delay of a call. */
@@ -151,6 +156,17 @@ export class WeirPlayer extends HTMLElement {
     this.toggleAttribute("real-time", on);
   }
 
+  /** The viewer's speed, from 0.25 to 4. At the live edge the stream sets the pace. */
+  get speed(): number {
+    return this.wishedSpeed;
+  }
+
+  set speed(speed: number) {
+    this.wishedSpeed = Math.min(4, Math.max(0.25, speed || 1));
+    this.applySpeed();
+    this.show();
+  }
+
   /** Plays the rendition of this name, or lets the player choose. */
   chooseRendition(name: string | null): void {
     const index = this.renditions.findIndex((rendition) => rendition.name === name);
@@ -158,82 +174,171 @@ export class WeirPlayer extends HTMLElement {
     this.show();
   }
 
+  /** Plays this one of `sounds`, and prefers its language from now on. */
+  chooseSound(index: number): void {
+    this.playback?.chooseSound(index);
+    remember("sound", this.sounds[index]?.language ?? "");
+    this.show();
+  }
+
+  play(): void {
+    if (this.state?.phase === "ended") return this.open(true);
+    void this.video.play().catch(() => {});
+  }
+
+  pause(): void {
+    this.video.pause();
+    this.playback?.pauseWished();
+  }
+
   togglePlay(): void {
-    if (this.playback?.snapshot?.phase === "ended") return this.open();
-    if (this.video.paused) void this.video.play().catch(() => {});
+    if (this.video.paused || this.state?.phase === "ended") this.play();
     else this.pause();
   }
 
   toggleMute(): void {
     this.video.muted = !this.video.muted;
     if (!this.video.muted && this.video.volume === 0) this.video.volume = 0.5;
+    remember("muted", this.video.muted ? "1" : "0");
   }
 
+  /** Sets the volume, from 0 to 1. */
   setVolume(volume: number): void {
     this.video.volume = Math.min(1, Math.max(0, volume));
     this.video.muted = this.video.volume === 0;
-    localStorage.setItem(VOLUME, String(this.video.volume));
+    remember("volume", String(this.video.volume));
+    remember("muted", this.video.muted ? "1" : "0");
   }
 
   toggleFullscreen(): void {
     if (document.fullscreenElement) void document.exitFullscreen();
-    else void this.requestFullscreen?.().catch(() => {});
+    else if (this.requestFullscreen) void this.requestFullscreen().catch(() => {});
+    // All that an iPhone has.
+    else (this.video as { webkitEnterFullscreen?: () => void }).webkitEnterFullscreen?.();
   }
 
+  togglePictureInPicture(): void {
+    if (document.pictureInPictureElement) void document.exitPictureInPicture();
+    else void this.video.requestPictureInPicture?.().catch(() => {});
+  }
+
+  /**
+   * Seeks to a place of the window, in seconds of `video.currentTime`. What lies before the live
+   * window is fetched if the server keeps it.
+   */
+  seekTo(seconds: number): void {
+    const { windowStart, originMs } = this.state ?? {};
+    const before = windowStart != null && seconds < windowStart;
+    if (before && originMs != null && this.canRewind) this.rewind(originMs + seconds * 1000);
+    else this.playback?.seekWished(seconds);
+  }
+
+  /** Seeks on or back; beyond the end of what is live lies the live edge. */
   seekBy(seconds: number): void {
-    this.playback?.seekWished(this.video.currentTime + seconds);
+    this.seekTo(this.video.currentTime + seconds);
   }
 
   /** Seeks to a share of the window, from 0 to 1. */
   seekToShare(share: number): void {
-    const { windowStart, windowEnd } = this.playback?.snapshot ?? {};
+    const { windowStart, windowEnd } = this.state ?? {};
     if (windowStart == null || windowEnd == null) return;
-    this.playback?.seekWished(windowStart + share * (windowEnd - windowStart));
+    this.seekTo(windowStart + share * (windowEnd - windowStart));
   }
 
   goLive(): void {
+    if (this.rewound) return this.openLive(true);
     this.playback?.goLive();
     void this.video.play().catch(() => {});
   }
 
-  private pause(): void {
-    this.video.pause();
-    this.playback?.pauseWished();
+  /** Whether there is more of this live video than its playlist lists: an origin of ours keeps it. */
+  get canRewind(): boolean {
+    const { live, windowStart, windowEnd } = this.state ?? {};
+    if (!live || this.realTime || this.rewound || !this.hasAttribute("video")) return false;
+    const kept = (windowEnd ?? 0) - (windowStart ?? 0);
+    return kept > REWINDABLE_S && LIVE_PLAYLIST.test(this.getAttribute("src") ?? "");
+  }
+
+  /** Goes back to a date (Unix ms) of a live video, or to its beginning. */
+  rewind(dateMs = 0): void {
+    if (!this.canRewind) return;
+    this.rewound = true;
+    this.rewindTo = dateMs;
+    this.open();
+  }
+
+  /** Opens the source again at once, when it is waited for. */
+  retry(): void {
+    this.open();
+  }
+
+  private openLive(plays = false): void {
+    this.rewound = false;
+    this.open(plays);
   }
 
   /** (Re)opens the source from the beginning. */
-  private open(): void {
+  private open(plays = false): void {
     clearTimeout(this.retryTimer);
-    this.retryTimer = 0;
-    const played = this.playback !== undefined && !this.video.paused;
-    this.playback?.destroy();
-    this.playback = undefined;
+    this.retryAt = undefined;
+    const goesOn = plays || (this.opened > 0 && !this.video.paused);
+    this.close();
+    this.opened += 1;
     const src = this.getAttribute("src");
     if (!src) return;
-    const { video } = this;
     const url = new URL(src, document.baseURI);
-    const id = this.getAttribute("video") ?? "";
-    const onChange = () => this.changed();
-    if (this.realTime) {
-      url.pathname = new URL("whep", url).pathname;
-      const onLost = (why: string) => this.leaveRealTime(why);
-      this.playback = new RealTime({ video, url: url.href, id, onChange, onLost });
-    } else {
-      const tokenUrl = this.getAttribute("token-url");
-      const renew = this.renew ?? (tokenUrl === null ? undefined : fetched(tokenUrl));
-      const renewal = renew && new Renewal(url.href, renew);
-      this.playback = new Engine({ video, url: url.href, id, renewal, onChange });
-    }
-    if (played || this.hasAttribute("autoplay")) void this.autoplay();
+    if (this.rewound) url.pathname = url.pathname.replace(LIVE_PLAYLIST, "/dvr.m3u8");
+    if (this.realTime) void this.openRealTime(url, this.opened);
+    else this.begin(this.segments(url));
+    if (goesOn || this.hasAttribute("autoplay")) void this.autoplay();
+  }
+
+  private segments(url: URL): Playback {
+    const tokenUrl = this.getAttribute("token-url");
+    const renew = this.renew ?? (tokenUrl === null ? undefined : fetched(tokenUrl));
+    return new Engine({
+      video: this.video,
+      url: url.href,
+      id: this.getAttribute("video") ?? "",
+      renewal: renew && new Renewal(url.href, renew),
+      cmcd: cmcdMode(this.getAttribute("cmcd")),
+      onChange: () => this.changed(),
+    });
+  }
+
+  private async openRealTime(url: URL, turn: number): Promise<void> {
+    const loaded = await import("./realtime").catch(() => undefined);
+    if (turn !== this.opened) return;
+    if (!loaded) return this.leaveRealTime("Real time could not be loaded.");
+    const playback = new loaded.RealTime({
+      video: this.video,
+      url: new URL("whep", url).href,
+      id: this.getAttribute("video") ?? "",
+      onChange: () => this.changed(),
+      onLost: (why) => this.leaveRealTime(why),
+    });
+    this.begin(playback);
+  }
+
+  private begin(playback: Playback): void {
+    this.playback = playback;
+    this.lookedForCaptions = false;
+    this.preferredSound = false;
+    this.applySpeed();
+  }
+
+  private close(): void {
+    this.playback?.destroy();
+    this.playback = undefined;
+    this.captions?.close();
+    this.captions = undefined;
   }
 
   /** What can't be had at once comes in segments, a little later. */
   private leaveRealTime(why: string): void {
-    const notice = this.find(".notice");
-    setText(notice, `${why} Playing a few seconds behind.`);
-    notice.hidden = false;
+    this.notice = `${why} Playing a few seconds behind.`;
     clearTimeout(this.noticeTimer);
-    this.noticeTimer = window.setTimeout(() => (notice.hidden = true), NOTICE_MS);
+    this.noticeTimer = window.setTimeout(() => (this.notice = ""), NOTICE_MS);
     this.realTime = false;
   }
 
@@ -244,220 +349,115 @@ export class WeirPlayer extends HTMLElement {
     } catch (error) {
       if (!(error instanceof DOMException) || error.name !== "NotAllowedError") return;
       this.video.muted = true;
-      this.find(".unmute").hidden = false;
+      this.begunMuted = true;
       await this.video.play().catch(() => {});
     }
   }
 
-  private wire(): void {
-    const { signal } = this.gone;
-    const on = (selector: string, event: string, act: (event: Event) => void) =>
-      this.find(selector).addEventListener(event, act, { signal });
-    on(".big", "click", () => this.togglePlay());
-    on(".toggle", "click", () => this.togglePlay());
-    on(".mute", "click", () => this.toggleMute());
-    on(".full", "click", () => this.toggleFullscreen());
-    on(".live", "click", () => this.goLive());
-    on(".unmute", "click", () => this.toggleMute());
-    on(".quality", "click", () => this.menu.toggle());
-    on(".message button", "click", () => this.open());
-    const volume = this.find<HTMLInputElement>(".volume");
-    on(".volume", "input", () => this.setVolume(volume.valueAsNumber));
-    const seek = this.find<HTMLInputElement>(".seek");
-    on(".seek", "input", () => {
-      this.seeking = true;
-      this.show();
-    });
-    on(".seek", "change", () => {
-      this.seeking = false;
-      this.playback?.seekWished(seek.valueAsNumber);
-    });
-    on("video", "click", (event) => this.tapped(event as PointerEvent));
-    on(".menu", "keydown", (event) => this.menu.press(event as KeyboardEvent));
-    for (const event of ["play", "pause", "volumechange", "ended"]) on("video", event, () => this.show());
-    for (const event of ["pointermove", "pointerdown", "keydown", "focusin"]) {
-      this.addEventListener(event, () => this.awake(), { signal });
-    }
-    document.addEventListener("fullscreenchange", () => this.show(), { signal });
-    setIcon(this.find(".big"), "play");
-    this.awake();
-  }
-
-  /** A mouse click plays or pauses; a tap shows the controls, a double tap at a side seeks. */
-  private tapped(event: PointerEvent): void {
-    if (this.menu.open) return this.menu.toggle();
-    if (event.pointerType !== "touch") return this.togglePlay();
-    const twice = event.timeStamp - this.lastTap < 300;
-    this.lastTap = event.timeStamp;
-    const across = event.offsetX / this.clientWidth;
-    if (twice && across < 0.35) this.seekBy(-10);
-    else if (twice && across > 0.65) this.seekBy(10);
-  }
-
-  /** Shows the controls, and hides them again when nothing happens while it plays. */
-  private awake(): void {
-    this.classList.remove("idle");
-    clearTimeout(this.idleTimer);
-    this.idleTimer = window.setTimeout(() => {
-      const busy = this.video.paused || this.seeking || this.menu.open;
-      const focused = this.shadowRoot?.activeElement?.matches(":focus-visible");
-      if (!busy && !focused) this.classList.add("idle");
-    }, IDLE_MS);
+  private applySpeed(): void {
+    const now = this.state;
+    const atEdge = now?.live && (now.following || this.realTime);
+    this.playback?.setSpeed(atEdge ? 1 : this.wishedSpeed);
   }
 
   private changed(): void {
-    this.show();
-    const phase = this.playback?.broken ? "unplayable" : this.playback?.snapshot?.phase;
+    const now = this.state;
+    const phase = this.broken ? "unplayable" : now?.phase;
     if (phase && phase !== this.phase) {
       this.phase = phase;
-      this.dispatchEvent(new CustomEvent("weir-phase", { detail: { phase } }));
-      if (phase === "unplayable") {
-        const detail = { message: this.playback?.broken ?? "unplayable" };
-        this.dispatchEvent(new CustomEvent("weir-error", { detail }));
-      }
+      this.tell("weir-phase", { phase });
+      if (phase === "unplayable") this.tell("weir-error", { message: this.broken ?? "unplayable" });
+      if (phase === "ready") this.failures = 0;
     }
     const { rendition } = this.stats();
     if (rendition !== this.rendition) {
       this.rendition = rendition;
-      this.dispatchEvent(new CustomEvent("weir-rendition", { detail: { rendition } }));
+      this.tell("weir-rendition", { rendition });
     }
-    if (this.playback?.broken && !this.retryTimer) {
-      this.retryTimer = window.setTimeout(() => {
-        this.retryTimer = 0;
-        this.open();
-      }, RETRY_MS);
-    }
+    if (this.broken && this.retryAt === undefined) this.retryLater();
+    if (!this.preferredSound && this.sounds.length > 0) this.preferSound();
+    this.applySpeed();
+    this.show();
+  }
+
+  private tell<K extends keyof WeirPlayerEventMap>(type: K, detail: WeirPlayerEventMap[K]["detail"]): void {
+    this.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+
+  private retryLater(): void {
+    const wait = Math.min(RETRY_MS * 2 ** this.failures, LONGEST_RETRY_MS);
+    this.failures += 1;
+    this.retryAt = performance.now() + wait;
+    this.retryTimer = window.setTimeout(() => this.open(), wait);
   }
 
   private show(): void {
-    const now = this.playback?.snapshot;
-    const { video } = this;
-    const ended = now?.phase === "ended";
-    const toggle = this.find(".toggle");
-    setIcon(toggle, ended ? "again" : video.paused ? "play" : "pause");
-    toggle.ariaLabel = ended ? "Play again" : video.paused ? "Play (k)" : "Pause (k)";
-    const mute = this.find(".mute");
-    setIcon(mute, video.muted ? "muted" : "sound");
-    mute.ariaLabel = video.muted ? "Unmute (m)" : "Mute (m)";
-    const unmute = this.find(".unmute");
-    if (!video.muted) unmute.hidden = true;
-    else if (!unmute.hidden && !unmute.dataset["icon"]) {
-      setIcon(unmute, "muted");
-      unmute.append("Unmute");
+    const now = this.state;
+    if (now?.live && !now.following && this.wishedSpeed > 1 && !this.video.paused) {
+      if ((now.windowEnd ?? Infinity) - this.video.currentTime < CAUGHT_UP_S) this.playback?.goLive();
     }
-    slide(this.find(".volume"), video.muted ? 0 : video.volume);
-    const full = this.find(".full");
-    setIcon(full, document.fullscreenElement === this ? "shrink" : "expand");
-    full.ariaLabel = document.fullscreenElement === this ? "Leave fullscreen (f)" : "Fullscreen (f)";
-
-    const message = messageFor(now, this.playback?.broken);
-    const loading = !message && !!now && (now.phase === "loading" || now.stalled) && !video.paused;
-    this.find(".spinner").hidden = !loading;
-    this.find(".big").hidden = !!message || loading || !video.paused;
-    this.showMessage(message);
-    this.showTime(now);
-    this.showQuality(now);
+    if (this.rewound && now) this.rewindOn(now);
+    if (!this.lookedForCaptions && now?.startupMs != null) this.findCaptions();
+    this.controls?.show();
   }
 
-  private showMessage(message: ReturnType<typeof messageFor>): void {
-    const box = this.find(".message");
-    box.hidden = !message;
-    if (!message) return;
-    setText(this.find(".message h2"), message.title);
-    setText(this.find(".message p"), message.text);
-    const button = this.find(".message button");
-    button.hidden = !message.action;
-    setText(button, message.action ?? "");
+  /** Goes to where the viewer wanted to, once that is known; from its end it goes on live. */
+  private rewindOn(now: Snapshot): void {
+    const { rewindTo } = this;
+    if (now.windowEnd === null) return;
+    this.rewindTo = undefined;
+    if (rewindTo === undefined) return now.following ? this.goLive() : undefined;
+    this.playback?.seekWished(Math.max(now.windowStart ?? 0, (rewindTo - (now.originMs ?? 0)) / 1000));
   }
 
-  private showTime(now: Snapshot | undefined): void {
-    const seek = this.find<HTMLInputElement>(".seek");
-    const live = this.find(".live");
-    const start = now?.windowStart ?? 0;
-    const end = now?.windowEnd ?? 0;
-    live.hidden = !now?.live || (end === 0 && !this.realTime);
-    live.ariaPressed = String(now?.following ?? false);
-    live.ariaLabel = now?.following ? "Live" : "Go to live (l)";
-    seek.min = String(start);
-    seek.max = String(end);
-    seek.disabled = end === 0;
-    // At the live edge the thumb sits at the end, where a viewer expects it.
-    const shown = this.seeking ? seek.valueAsNumber : now?.following ? end : this.video.currentTime;
-    slide(seek, shown);
-    const behind = end - shown;
-    let [at, of] = [clock(shown - start), ` / ${clock(end - start)}`];
-    if (now?.live) [at, of] = [now.following ? "" : `−${clock(behind)}`, ""];
-    if (end === 0) [at, of] = ["", ""];
-    setText(this.find(".time .at"), at);
-    setText(this.find(".time .of"), of);
-    seek.setAttribute(
-      "aria-valuetext",
-      now?.live ? (now.following ? "live" : `${clock(behind)} behind live`) : clock(shown - start),
-    );
-    this.find(".readout").hidden = now?.startupMs == null;
-    const latency = this.find(".latency");
-    (latency.parentElement as HTMLElement).hidden = now?.latencyMs == null;
-    setText(latency, `${((now?.latencyMs ?? 0) / 1000).toFixed(1)} s`);
-    setText(this.find(".buffer"), `${(now?.bufferSeconds ?? 0).toFixed(1)} s`);
+  /** Takes the language that the viewer chose before, if it is there. */
+  private preferSound(): void {
+    this.preferredSound = true;
+    const language = recall("sound");
+    const index = this.sounds.findIndex((sound) => language && sound.language === language);
+    if (index >= 0 && index !== this.state?.sound) this.playback?.chooseSound(index);
   }
 
-  private showQuality(now: Snapshot | undefined): void {
-    const active = this.renditions[now?.active ?? -1];
-    const button = this.find(".quality");
-    const label = active ? nameOf(active) : "";
-    setIcon(button, "gear");
-    const text = button.lastElementChild?.nextSibling;
-    if (text?.textContent !== label) {
-      text?.remove();
-      button.append(label);
+  /** Loads what shows captions only where there are any. */
+  private findCaptions(): void {
+    this.lookedForCaptions = true;
+    const { playback } = this;
+    const tracks = Array.from(this.querySelectorAll<HTMLTrackElement>(CAPTION_TRACKS));
+    if (!playback || (tracks.length === 0 && !playback.manifest)) return;
+    void import("./captions/captions").then(({ Captions }) => {
+      if (playback !== this.playback) return;
+      this.captions?.close();
+      this.captions = new Captions(this.video, playback, tracks);
+      this.show();
+    });
+  }
+
+  /** Loads the controls once there are pictures, or whoever watches wants to do something. */
+  private awaitControls(signal: AbortSignal): void {
+    if (this.getAttribute("controls") === "none") return;
+    if (this.controls) return this.controls.connect(signal);
+    const now = () => (this.loadingControls ??= this.loadControls());
+    if (!this.hasAttribute("autoplay")) return void now();
+    this.video.addEventListener("loadeddata", now, { signal });
+    for (const event of ["pointerover", "pointerdown", "keydown", "focusin"]) {
+      addEventListener(event, now, { signal, once: true });
     }
-    button.ariaLabel = `Quality: ${now?.chosen == null ? "automatic, " : ""}${label}`;
+    setTimeout(now, CONTROLS_AFTER_MS);
   }
 
-  private choices(): Choice[] {
-    const now = this.playback?.snapshot;
-    const choose = (name: string | null) => () => this.chooseRendition(name);
-    const soon = { label: "Real time", note: "under 1 s", taken: this.realTime, take: () => (this.realTime = true) };
-    if (this.realTime) {
-      return [{ label: "Auto", note: "a few seconds", taken: false, take: () => (this.realTime = false) }, soon];
+  private async loadControls(): Promise<void> {
+    try {
+      const { Controls } = await import("./controls/controls");
+      this.controls = new Controls(this, this.root);
+      if (this.isConnected) this.controls.connect(this.gone.signal);
+    } catch {
+      this.video.controls = true;
     }
-    const renditions = this.renditions.map((rendition, index) => ({
-      label: nameOf(rendition),
-      note: megabits(rendition.bitsPerSecond),
-      taken: now?.chosen === index,
-      take: choose(rendition.name),
-    }));
-    const auto = { label: "Auto", note: "", taken: now?.chosen == null, take: choose(null) };
-    const offersRealTime = now?.live && "RTCPeerConnection" in window;
-    return [auto, ...renditions.reverse(), ...(offersRealTime ? [soon] : [])];
   }
 }
 
-function nameOf({ name, height }: Rendition): string {
-  if (!height) return name;
-  return name === "source" || name === "real time" ? `${height}p ${name}` : `${height}p`;
-}
-
-function megabits(bitsPerSecond: number): string {
-  return `${(bitsPerSecond / 1e6).toFixed(1)} Mbit/s`;
-}
-
-function clock(seconds: number): string {
-  const whole = Math.max(0, Math.round(seconds));
-  const [h, m, s] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
-  const two = (n: number) => String(n).padStart(2, "0");
-  return h ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`;
-}
-
-function setText(element: HTMLElement, text: string): void {
-  if (element.textContent !== text) element.textContent = text;
-}
-
-function slide(input: HTMLInputElement, value: number): void {
-  input.value = String(value);
-  const [min, max] = [Number(input.min), Number(input.max)];
-  const at = max > min ? ((value - min) / (max - min)) * 100 : 0;
-  input.style.setProperty("--at", `${at}%`);
+function cmcdMode(attribute: string | null): CmcdMode | undefined {
+  return attribute === "query" || attribute === "headers" ? attribute : undefined;
 }
 
 /** Begins to load the module before an element needs it. */

@@ -26,6 +26,8 @@ export interface RealTimeOptions {
 
 export class RealTime implements Playback {
   readonly broken = undefined;
+  readonly manifest = undefined;
+  readonly sounds = [];
   private readonly options: RealTimeOptions;
   private readonly video: HTMLVideoElement;
   private readonly ended = new AbortController();
@@ -66,6 +68,7 @@ export class RealTime implements Playback {
       stalled: false,
       active: started ? 0 : null,
       chosen: null,
+      sound: null,
       windowStart: null,
       windowEnd: null,
       startupMs: this.startupMs,
@@ -86,6 +89,8 @@ export class RealTime implements Playback {
 
   // There is one rendition and no way back.
   choose(): void {}
+  chooseSound(): void {}
+  setSpeed(): void {}
   seekWished(): void {}
   goLive(): void {}
   pauseWished(): void {}

@@ -9,16 +9,21 @@ const paths = {
   gear: "M10.3 3h3.4l.5 2.4 1.6.9 2.3-.8 1.7 3-1.8 1.6v1.8l1.8 1.6-1.7 3-2.3-.8-1.6.9-.5 2.4h-3.4l-.5-2.4-1.6-.9-2.3.8-1.7-3L6 11.9v-1.8L4.2 8.500l1.7-3 2.3.8 1.6-.9zM12 8.300a2.7 2.7 0 1 0 0 5.4 2.7 2.7 0 0 0 0-5.400z",
   expand: "M4 10V4.500a.5.5 0 0 1 .5-.5H10v2H6v4zm10-6h5.500a.5.5 0 0 1 .5.5V10h-2V6h-4zM4 14h2v4h4v2H4.500a.5.5 0 0 1-.5-.5zm14 0h2v5.500a.5.5 0 0 1-.5.5H14v-2h4z",
   shrink: "M8 4h2v5.500a.5.5 0 0 1-.5.5H4V8h4zm6 0h2v4h4v2h-5.500a.5.5 0 0 1-.5-.5zM4 14h5.500a.5.5 0 0 1 .5.5V20H8v-4H4zm10 .5a.5.5 0 0 1 .5-.5H20v2h-4v4h-2z",
+  captions: "M4.500 5h15A1.5 1.5 0 0 1 21 6.500v11a1.5 1.5 0 0 1-1.5 1.5h-15A1.5 1.5 0 0 1 3 17.500v-11A1.5 1.5 0 0 1 4.500 5zM5 7v10h14V7zm5.700 3.900A1.300 1.300 0 0 0 8.400 12a1.300 1.300 0 0 0 2.300 1.100l1.200.900A2.900 2.900 0 1 1 11.900 10zm5.500 0a1.300 1.300 0 0 0-2.300 1.100 1.300 1.300 0 0 0 2.300 1.100l1.200.9a2.900 2.900 0 1 1 0-4z",
+  captionsOn: "M4.500 5h15A1.5 1.5 0 0 1 21 6.500v11a1.5 1.5 0 0 1-1.5 1.5h-15A1.5 1.5 0 0 1 3 17.500v-11A1.5 1.5 0 0 1 4.500 5zm6.200 5.900 1.200-.9a2.900 2.900 0 1 0 0 4l-1.200-.9A1.300 1.300 0 0 1 8.400 12a1.300 1.300 0 0 1 2.300-1.100zm5.500 0 1.200-.9a2.900 2.900 0 1 0 0 4l-1.200-.9A1.300 1.300 0 0 1 13.900 12a1.300 1.300 0 0 1 2.300-1.100z",
+  pip: "M4.500 5h15A1.5 1.5 0 0 1 21 6.500v11a1.5 1.5 0 0 1-1.5 1.5h-15A1.5 1.5 0 0 1 3 17.500v-11A1.5 1.5 0 0 1 4.500 5zM5 7v10h14V7zm6.500 5h6v4h-6z",
+  close: "M6.400 5 12 10.600 17.600 5 19 6.400 13.400 12l5.600 5.600-1.400 1.400L12 13.400 6.400 19 5 17.600l5.600-5.600L5 6.400z",
 };
 
 export type Icon = keyof typeof paths;
 
 const SVG = "http://www.w3.org/2000/svg";
 
-/** Puts an icon into a button, in place of the one before. */
-export function setIcon(button: HTMLElement, icon: Icon): void {
-  if (button.dataset["icon"] === icon) return;
-  button.dataset["icon"] = icon;
+/** Puts an icon into a button, in place of what was in it before, and a text after it. */
+export function setIcon(button: HTMLElement, icon: Icon, text = ""): void {
+  const shown = `${icon} ${text}`;
+  if (button.dataset["icon"] === shown) return;
+  button.dataset["icon"] = shown;
   const svg = document.createElementNS(SVG, "svg");
   svg.setAttribute("viewBox", "0 0 24 24");
   svg.setAttribute("aria-hidden", "true");
@@ -26,5 +31,5 @@ export function setIcon(button: HTMLElement, icon: Icon): void {
   path.setAttribute("d", paths[icon]);
   path.setAttribute("fill-rule", "evenodd");
   svg.append(path);
-  button.replaceChildren(svg);
+  button.replaceChildren(svg, text);
 }

@@ -1,8 +1,10 @@
 //! Whether the origin notices how many watch: one live video through one point of presence, watched
 //! by more and more low-latency viewers. A counter stands between the two processes, so that what
-//! the origin is asked is counted by neither of them.
+//! the origin is asked is counted by neither of them. Crowds that this machine cannot play are
+//! simulated over the same code.
 
 mod counter;
+mod simulated;
 mod viewer;
 
 use std::{collections::BTreeMap, path::Path, process::Stdio, time::Duration};
@@ -50,8 +52,8 @@ struct Run {
 
 /// Runs the benchmark and publishes its rows.
 #[expect(clippy::print_stderr, reason = "progress of a long command")]
-pub(crate) async fn run(crowds: &[usize], length: Duration) -> Result<()> {
-    let mut runs = Vec::new();
+pub(crate) async fn run(crowds: &[usize], simulated: &[u32], length: Duration) -> Result<()> {
+    let mut rows = Vec::new();
     for &viewers in crowds {
         let run = watch(viewers, length).await;
         let run = run.with_context(|| format!("{viewers} viewers"))?;
@@ -63,14 +65,13 @@ pub(crate) async fn run(crowds: &[usize], length: Duration) -> Result<()> {
             percentile(&run.late_ms, 50),
             percentile(&run.late_ms, 99),
         );
-        runs.push(run);
+        rows.extend(figures(&run));
     }
-    let rows: Vec<Row> = runs.iter().flat_map(rows).collect();
+    rows.extend(simulated::run(simulated));
     report::publish("flat", &rows)
 }
 
-fn rows(run: &Run) -> impl Iterator<Item = Row> + use<> {
-    let case = format!("{} viewers", run.viewers);
+fn figures(run: &Run) -> impl Iterator<Item = Row> + use<> {
     let figures = [
         ("origin requests", "1/s", run.origin_rate),
         (
@@ -91,6 +92,13 @@ fn rows(run: &Run) -> impl Iterator<Item = Row> + use<> {
         ),
         ("CPU of the PoP per answer", "µs", run.cpu_us),
     ];
+    rows(format!("{} viewers", run.viewers), figures)
+}
+
+fn rows<const N: usize>(
+    case: String,
+    figures: [(&'static str, &'static str, f64); N],
+) -> impl Iterator<Item = Row> {
     figures.into_iter().map(move |(metric, unit, ours)| Row {
         case: case.clone(),
         metric,

@@ -1,10 +1,13 @@
 //! Side-by-side benchmarks. Each writes `target/bench/NAME.json` and prints the same rows; the
 //! tables worth keeping are in `bench/README.md`.
 
+mod abr;
+mod canvas;
 mod delivery;
 mod edge;
 mod events;
 mod flat;
+mod forms;
 mod ingest;
 mod packaging;
 mod peer;
@@ -70,12 +73,21 @@ enum Bench {
     Edge(delivery::Options),
     /// Whether the origin notices how many watch one live video.
     Flat {
-        /// Numbers of viewers.
-        #[arg(long, value_delimiter = ',', default_value = "10,100,1000")]
+        /// Numbers of real viewers; none without a number.
+        #[arg(long, value_delimiter = ',', num_args = 0.., default_value = "10,100,1000")]
         viewers: Vec<usize>,
+        /// Numbers of viewers in virtual time, likewise.
+        #[arg(long, value_delimiter = ',', num_args = 0.., default_value = "10,10000,100000")]
+        simulated: Vec<u32>,
         /// Seconds that each crowd is counted for, at most 40.
         #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=40))]
         seconds: u64,
+    },
+    /// What rendering and compressing a live playlist costs.
+    Forms {
+        /// Rounds of 50 ms for each figure; medians are reported.
+        #[arg(long, default_value_t = 21)]
+        rounds: usize,
     },
     /// How many events a second are made durable and counted.
     Events {
@@ -92,8 +104,13 @@ enum Bench {
         #[arg(long, default_value_t = 3)]
         rounds: usize,
     },
+    /// The choice of renditions on recorded networks, next to other players' rules.
+    SimAbr(abr::Options),
     /// A million viewers in virtual time: origin requests, hit ratios and waits.
     SimCdn {
+        /// How large the world is.
+        #[arg(long, value_enum, default_value_t = sim::Size::Internet)]
+        size: sim::Size,
         /// Where the charts go.
         #[arg(long, default_value = "docs/sim")]
         charts: std::path::PathBuf,
@@ -115,13 +132,19 @@ async fn main() -> Result<()> {
         } => ingest::run(&streams, Duration::from_secs(seconds), rounds).await,
         Bench::Edge(options) => delivery::run(&options).await,
         Bench::Transcode { seconds, rounds } => transcode::run(seconds, rounds).await,
-        Bench::Flat { viewers, seconds } => flat::run(&viewers, Duration::from_secs(seconds)).await,
+        Bench::Flat {
+            viewers,
+            simulated,
+            seconds,
+        } => flat::run(&viewers, &simulated, Duration::from_secs(seconds)).await,
+        Bench::Forms { rounds } => forms::run(rounds),
         Bench::Events {
             per_batch,
             callers,
             seconds,
             rounds,
         } => events::run(&per_batch, callers, Duration::from_secs(seconds), rounds).await,
-        Bench::SimCdn { charts } => sim::cdn(&charts),
+        Bench::SimAbr(options) => abr::run(&options),
+        Bench::SimCdn { size, charts } => sim::cdn(size, &charts),
     }
 }

@@ -7,16 +7,21 @@
 //! - [`audience`], [`geography`]: who watches what, and where everything is
 //! - [`catalogue`]: everything that can be asked for, with the plan that the edge makes of it
 //! - [`node`]: one point of presence or shield
-//! - [`world`], [`upstream`]: what happens, one event after the other
+//! - [`world`], [`upstream`], [`losses`]: what happens, one event after the other
+//! - [`cores`]: what a machine's processors make of it
 //! - [`queue`]: events in the order of time
 //! - [`ledger`]: what is counted
 //! - [`report`], [`chart`]: what is printed and drawn
+//! - [`crowd`]: one point of presence and one video, for `bench flat`
 
 mod audience;
 mod catalogue;
 mod chart;
+mod cores;
+pub(crate) mod crowd;
 mod geography;
 mod ledger;
+mod losses;
 mod node;
 mod queue;
 mod report;
@@ -34,10 +39,22 @@ use anyhow::Result;
 
 use self::{ledger::Ledger, scenario::Scenario, world::World};
 
-/// Simulates a million viewers; prints what they came to and draws it into `folder`.
-pub(crate) fn cdn(folder: &Path) -> Result<()> {
+/// How large the world is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Size {
+    /// A million viewers at 300 points of presence.
+    Internet,
+    /// 6,000 viewers at 12, in a moment.
+    Village,
+}
+
+/// Simulates all viewers; prints what they came to and draws it into `folder`.
+pub(crate) fn cdn(size: Size, folder: &Path) -> Result<()> {
     let began = Instant::now();
-    let scenario = Scenario::internet();
+    let scenario = match size {
+        Size::Internet => Scenario::internet(),
+        Size::Village => Scenario::village(),
+    };
     report::scenario(&scenario);
     let outcome = simulate(&scenario);
     report::outcome(&scenario, &outcome, began.elapsed());

@@ -12,17 +12,35 @@ use super::{
 /// viewers have them.
 const ROUND_TRIPS: [(Micros, u32); 3] = [(8_000, 45), (30_000, 40), (90_000, 15)];
 
-/// How many of a hundred viewers watch each rendition of pictures.
-const PICTURES: [u32; AUDIO] = [25, 40, 25, 10];
-
-/// How many of a hundred take gzip alone.
-const GZIP_ALONE: u32 = 10;
-
-/// How many of a hundred do without low latency.
-const PLAIN: u32 = 20;
-
 /// Viewers of a broadcast for each point of presence that has any, on average.
 const TOGETHER: u32 = 20;
+
+/// What viewers watch and how, in hundredths of them.
+#[derive(Clone, Debug)]
+pub(crate) struct Mix {
+    /// Of each rendition of pictures.
+    pub(crate) pictures: [u32; AUDIO],
+    /// Who take gzip alone.
+    pub(crate) gzip_alone: u32,
+    /// Who do without low latency.
+    pub(crate) plain: u32,
+}
+
+impl Mix {
+    /// Of a large audience.
+    pub(crate) const USUAL: Self = Self {
+        pictures: [25, 40, 25, 10],
+        gzip_alone: 10,
+        plain: 20,
+    };
+
+    /// Everyone the same, with low latency, at 3 Mbit/s.
+    pub(crate) const ALIKE: Self = Self {
+        pictures: [0, 100, 0, 0],
+        gzip_alone: 0,
+        plain: 0,
+    };
+}
 
 /// What viewers have in common who ask for the same at the same time: how far away they are, and how
 /// lists are coded for them.
@@ -68,6 +86,7 @@ pub(crate) fn arrivals(
 ) -> Vec<Arrival> {
     let mut arrivals = Vec::with_capacity(scenario.viewers as usize);
     let base = scenario.viewers - scenario.crowd;
+    let mix = &scenario.mix;
     let harmonic: f64 = (1..=scenario.broadcasts)
         .map(|rank| 1.0 / f64::from(rank))
         .sum();
@@ -83,7 +102,7 @@ pub(crate) fn arrivals(
             arrivals.push(Arrival {
                 at,
                 pop,
-                viewer: viewer(broadcast, random),
+                viewer: viewer(broadcast, mix, random),
             });
         }
     }
@@ -93,7 +112,7 @@ pub(crate) fn arrivals(
         arrivals.push(Arrival {
             at,
             pop,
-            viewer: viewer(0, random),
+            viewer: viewer(0, mix, random),
         });
     }
     arrivals
@@ -109,13 +128,13 @@ pub(crate) fn fullest_pop(scenario: &Scenario, arrivals: &[Arrival]) -> u16 {
         .unwrap_or(0)
 }
 
-fn viewer(broadcast: u32, random: &mut fastrand::Rng) -> Viewer {
+fn viewer(broadcast: u32, mix: &Mix, random: &mut fastrand::Rng) -> Viewer {
     let distance = draw(&ROUND_TRIPS.map(|(_, share)| share), random) as u8;
-    let gzip = random.u32(..100) < GZIP_ALONE;
+    let gzip = random.u32(..100) < mix.gzip_alone;
     Viewer {
-        stream: Stream::new(broadcast, draw(&PICTURES, random)),
+        stream: Stream::new(broadcast, draw(&mix.pictures, random)),
         way: Way(2 * distance + u8::from(gzip)),
-        low_latency: random.u32(..100) >= PLAIN,
+        low_latency: random.u32(..100) >= mix.plain,
     }
 }
 

@@ -2,7 +2,7 @@
 //! depends on the request alone, so that each is made once for all who ask alike.
 
 use std::{
-    cell::Cell,
+    cell::{Cell, RefCell},
     collections::HashMap,
     hash::{BuildHasherDefault, Hasher},
     rc::Rc,
@@ -70,6 +70,9 @@ pub(crate) struct Object {
     pub(crate) bytes: u32,
     /// How often the origin was asked for it by each shield, and at last by points of presence.
     pub(crate) asked: [Cell<u16>; MOST_SHIELDS + 1],
+    /// How long after it was complete answers with it left, in microseconds, if it is held and the
+    /// cores of machines are counted.
+    pub(crate) late: RefCell<Vec<u32>>,
 }
 
 /// Most shields of a simulation.
@@ -108,6 +111,11 @@ impl Catalogue {
         let object = Rc::new(self.plan(stream, what));
         self.objects.insert(id, object.clone());
         object
+    }
+
+    /// Everything that was asked for and is not forgotten, in no order.
+    pub(crate) fn objects(&self) -> impl Iterator<Item = &Object> {
+        self.objects.values().map(Rc::as_ref)
     }
 
     /// Forgets what nobody follows any more.
@@ -199,6 +207,7 @@ impl Catalogue {
             once: !matches!(what, What::Playlist(_) | What::Multivariant(_)),
             bytes,
             asked: Default::default(),
+            late: RefCell::default(),
         }
     }
 }

@@ -2,30 +2,20 @@
 
 #![expect(clippy::print_stdout, reason = "whoever ran it looks for the charts")]
 
-use std::{
-    fs::{self, File},
-    io::BufWriter,
-    path::Path,
-};
+use std::path::Path;
 
-use anyhow::{Context, Result, anyhow};
-use plotters::{
-    coord::Shift,
-    prelude::{
-        BLACK, BitMapBackend, ChartBuilder, Color, DrawingArea, IntoDrawingArea, IntoLogRange,
-        LineSeries, PathElement, RGBColor, SeriesLabelPosition, WHITE,
-    },
-    style::{FontStyle, register_font},
+use anyhow::Result;
+use plotters::prelude::{
+    BLACK, ChartBuilder, Color, IntoLogRange, LineSeries, PathElement, RGBColor,
+    SeriesLabelPosition, WHITE,
 };
 
 use super::{
     ledger::{Counts, Ledger},
     scenario::Scenario,
 };
+use crate::canvas::{self, Area};
 
-/// Debian's `fonts-dejavu-core`.
-const FONT: &str = "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf";
-const SIZE: (u32, u32) = (1200, 480);
 const COLOURS: [RGBColor; 4] = [
     RGBColor(0x1f, 0x4e, 0x9c),
     RGBColor(0xc8, 0x55, 0x11),
@@ -37,11 +27,6 @@ type Line<'a> = (&'a str, Box<dyn Fn(&Counts) -> f64 + 'a>);
 
 /// Draws all charts into `folder`.
 pub(crate) fn draw(scenario: &Scenario, ledger: &Ledger, folder: &Path) -> Result<()> {
-    let font =
-        fs::read(FONT).with_context(|| format!("no font {FONT}: install fonts-dejavu-core"))?;
-    register_font("sans-serif", FontStyle::Normal, font.leak())
-        .map_err(|_| anyhow!("{FONT} is no font"))?;
-    fs::create_dir_all(folder)?;
     let requests: [Line<'_>; 3] = [
         ("from viewers", Box::new(|c| c.all_requests() as f64)),
         ("to shields", Box::new(|c| c.to_shields as f64)),
@@ -78,12 +63,9 @@ pub(crate) fn draw(scenario: &Scenario, ledger: &Ledger, folder: &Path) -> Resul
         ),
     ];
     for (file, title, lines) in charts {
-        let mut pixels = vec![0; (SIZE.0 * SIZE.1 * 3) as usize];
-        let backend = BitMapBackend::with_buffer(&mut pixels, SIZE).into_drawing_area();
-        chart(scenario, ledger, &backend, title, lines)?;
-        backend.present()?;
-        drop(backend);
-        save(&folder.join(file), &pixels)?;
+        let path = folder.join(file);
+        canvas::save(&path, &|area| chart(scenario, ledger, area, title, lines))?;
+        println!("{}", path.display());
     }
     Ok(())
 }
@@ -91,7 +73,7 @@ pub(crate) fn draw(scenario: &Scenario, ledger: &Ledger, folder: &Path) -> Resul
 fn chart(
     scenario: &Scenario,
     ledger: &Ledger,
-    area: &DrawingArea<BitMapBackend<'_>, Shift>,
+    area: &Area<'_>,
     title: &str,
     lines: &[Line<'_>],
 ) -> Result<()> {
@@ -147,15 +129,5 @@ fn chart(
         .background_style(WHITE.mix(0.8))
         .label_font(("sans-serif", 16))
         .draw()?;
-    Ok(())
-}
-
-fn save(path: &Path, pixels: &[u8]) -> Result<()> {
-    let file = File::create(path).with_context(|| path.display().to_string())?;
-    let mut encoder = png::Encoder::new(BufWriter::new(file), SIZE.0, SIZE.1);
-    encoder.set_color(png::ColorType::Rgb);
-    encoder.set_depth(png::BitDepth::Eight);
-    encoder.write_header()?.write_image_data(pixels)?;
-    println!("{}", path.display());
     Ok(())
 }

@@ -19,6 +19,7 @@ use weir_pop::{
 use super::{
     audience::{Viewer, Way},
     catalogue::{Mixed, Object},
+    cores::Cores,
     queue::Micros,
     scenario::Scenario,
     stream::{Broadcast, Stream},
@@ -99,6 +100,8 @@ pub(crate) struct Node {
     pub(crate) router: Router,
     /// Flights that wait for any peer to come back.
     pub(crate) awaiting: Vec<FlightId>,
+    /// Of what viewers ask.
+    pub(crate) cores: Cores,
     pub(crate) is_up: bool,
 }
 
@@ -134,6 +137,7 @@ impl Node {
             board: Board::default(),
             router,
             awaiting: Vec::new(),
+            cores: Cores::new(scenario.cores),
             is_up: true,
         }
     }

@@ -126,8 +126,10 @@ pub(crate) fn phases(scenario: &Scenario) -> [(&'static str, usize, usize); 5] {
         second(scenario.shield_lost_at),
     );
     let back = second(scenario.shield_back_at);
+    // Once those who came last have begun, if there is the time.
+    let settled = (second(scenario.begin_over) + 2).min(crowd - 1);
     [
-        ("steady", second(scenario.begin_over) + 2, crowd),
+        ("steady", settled, crowd),
         ("the crowd comes", crowd, pop),
         ("a PoP is lost", pop, pop + 3),
         ("a shield is lost", shield, shield + 3),

@@ -1,6 +1,6 @@
 //! What happens, and how large everything is.
 
-use super::queue::Micros;
+use super::{audience::Mix, queue::Micros};
 
 const SECOND: Micros = 1_000_000;
 
@@ -11,6 +11,7 @@ pub(crate) struct Scenario {
     pub(crate) viewers: u32,
     /// Of them, those who come for the largest broadcast when it gets hot.
     pub(crate) crowd: u32,
+    pub(crate) mix: Mix,
     pub(crate) broadcasts: u32,
     pub(crate) pops: u16,
     pub(crate) shields: u16,
@@ -18,6 +19,8 @@ pub(crate) struct Scenario {
     /// Machines of each point of presence and shield. Each of them has broadcasts of its own, so that
     /// they are simulated side by side.
     pub(crate) machines: u32,
+    /// Cores of each machine; without a number its work takes no time.
+    pub(crate) cores: Option<u16>,
     /// Memory for answers of each machine.
     pub(crate) cache_bytes: u64,
     /// How long everyone but the crowd takes to come.
@@ -39,11 +42,13 @@ impl Scenario {
         Self {
             viewers: 1_000_000,
             crowd: 250_000,
+            mix: Mix::USUAL,
             broadcasts: 1000,
             pops: 300,
             shields: 6,
             origins: 10,
             machines: 2,
+            cores: None,
             cache_bytes: 512 << 20,
             begin_over: 6 * SECOND,
             crowd_at: 10 * SECOND,
@@ -57,16 +62,17 @@ impl Scenario {
     }
 
     /// The same with everything a fraction as large, so that it runs in a moment.
-    #[cfg(test)]
     pub(crate) fn village() -> Self {
         Self {
             viewers: 6000,
             crowd: 3000,
+            mix: Mix::USUAL,
             broadcasts: 20,
             pops: 12,
             shields: 3,
             origins: 2,
             machines: 1,
+            cores: None,
             cache_bytes: 1 << 30,
             begin_over: 3 * SECOND,
             crowd_at: 4 * SECOND,
@@ -75,6 +81,31 @@ impl Scenario {
             shield_lost_at: 13 * SECOND,
             shield_back_at: 17 * SECOND,
             end: 21 * SECOND,
+            seed: 1,
+        }
+    }
+
+    /// One live video at one point of presence with so many cores, straight in front of its origin.
+    /// Everyone is there after 4 s, and nothing goes wrong.
+    pub(crate) fn one_video(viewers: u32, cores: u16) -> Self {
+        Self {
+            viewers,
+            crowd: 0,
+            mix: Mix::ALIKE,
+            broadcasts: 1,
+            pops: 1,
+            shields: 0,
+            origins: 1,
+            machines: 1,
+            cores: Some(cores),
+            cache_bytes: 512 << 20,
+            begin_over: 4 * SECOND,
+            crowd_at: u64::MAX,
+            crowd_over: 0,
+            pop_lost_at: u64::MAX,
+            shield_lost_at: u64::MAX,
+            shield_back_at: u64::MAX,
+            end: 18 * SECOND,
             seed: 1,
         }
     }

@@ -1,6 +1,8 @@
 //! The simulation of a village, where every count can be checked.
 
-use super::{ledger::Counts, scenario::Scenario, simulate, world::World};
+use std::{fs::File, io::BufReader};
+
+use super::{Size, cdn, ledger::Counts, scenario::Scenario, simulate, world::World};
 
 fn run(scenario: &Scenario) -> (World, Counts) {
     let mut world = World::new(scenario.clone(), 0);
@@ -107,4 +109,20 @@ fn machines_share_a_site_and_nothing_else() {
     worlds.iter_mut().for_each(World::run);
     let events: u64 = worlds.iter().map(World::events).sum();
     assert_eq!(both.events, events);
+}
+
+#[test]
+fn the_command_draws_its_charts() {
+    let folder = tempfile::tempdir().unwrap();
+    cdn(Size::Village, folder.path()).unwrap();
+    for chart in ["requests.png", "upstream.png", "late.png"] {
+        let file = File::open(folder.path().join(chart)).unwrap();
+        let mut reader = png::Decoder::new(BufReader::new(file)).read_info().unwrap();
+        let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+        reader.next_frame(&mut pixels).unwrap();
+        assert_eq!((reader.info().width, reader.info().height), (1200, 480));
+        // White paper, and lines on it.
+        let ink = pixels.iter().filter(|byte| **byte < 0x80).count();
+        assert!((2000..pixels.len() / 2).contains(&ink), "{chart}: {ink}");
+    }
 }

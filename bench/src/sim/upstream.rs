@@ -1,6 +1,5 @@
 //! What points of presence do about what they lack: flights to shields and origins, their failures and
-//! hedges, and machines that go and come. What is decided, the PoP's own rules decide; here requests
-//! only take their time.
+//! hedges. What is decided, the PoP's own rules decide; here requests only take their time.
 
 use std::time::Duration;
 
@@ -11,8 +10,8 @@ use weir_pop::{
 
 use super::{
     audience::Way,
-    catalogue::MOST_SHIELDS,
-    node::{self, Flight, FlightId, Node, NodeId, Opening, Waiter, hedged},
+    catalogue::{MOST_SHIELDS, Object},
+    node::{Flight, FlightId, Node, NodeId, Opening, Waiter, hedged},
     queue::Micros,
     stream::Stream,
     world::{Event, World},
@@ -54,7 +53,7 @@ impl World {
         flight.as_mut().filter(|_| *generation == id.generation)
     }
 
-    fn end_flight(&mut self, id: FlightId) -> Option<Flight> {
+    pub(super) fn end_flight(&mut self, id: FlightId) -> Option<Flight> {
         let (generation, flight) = &mut self.flights[id.at as usize];
         if *generation != id.generation {
             return None;
@@ -302,7 +301,8 @@ impl World {
         for waiter in waiters {
             match waiter {
                 Waiter::Takers { count, since } => {
-                    self.tell(now, class, now - due(since), count, made.is_some());
+                    let left = self.answer(now, node, &object);
+                    self.tell(now, class, left - due(since), count.into(), made.is_some());
                 }
                 Waiter::Followers {
                     stream,
@@ -311,7 +311,14 @@ impl World {
                     count,
                     since,
                 } => {
-                    self.tell(now, class, now - due(since), count, made.is_some());
+                    let left = self.answer(now, node, &object);
+                    self.tell(now, class, left - due(since), count.into(), made.is_some());
+                    // A player asks again for what it was not given.
+                    let k = if made.is_some() { k } else { k - 1 };
+                    if left > now {
+                        self.ask_next(left, node, stream, k, way, count);
+                        continue;
+                    }
                     let same = |next: &&mut (Stream, u64, Way, u32)| {
                         (next.0, next.1, next.2) == (stream, k, way)
                     };
@@ -325,14 +332,15 @@ impl World {
                     step,
                     since,
                 } => {
-                    self.tell(now, class, now - since, 1, made.is_some());
-                    let then = now + viewer.way.round_trip();
+                    let left = self.answer(now, node, &object);
+                    self.tell(now, class, left - since, 1, made.is_some());
+                    let then = left + viewer.way.round_trip();
                     match (step, made) {
                         (Opening::Multivariant, Some(_)) => {
                             self.queue.put(then, Event::ReadPlaylist(node, viewer));
                         }
                         (Opening::Playlist, Some(made)) => {
-                            self.playlist_read(now, node, viewer, made);
+                            self.playlist_read(left, node, viewer, made);
                         }
                         // A player begins anew.
                         (_, None) => self.leave(now, node, viewer),
@@ -353,19 +361,25 @@ impl World {
             }
         }
         for (stream, k, way, count) in next {
-            match made {
-                Some(_) => self.ask_next(now, node, stream, k, way, count),
-                // A player asks again for what it was not given.
-                None => self.ask_next(now, node, stream, k - 1, way, count),
-            }
+            self.ask_next(now, node, stream, k, way, count);
         }
     }
 
-    fn tell(&mut self, now: Micros, class: usize, late: Micros, count: u32, well: bool) {
+    /// When an answer for a viewer has left, that is there now.
+    pub(super) fn answer(&mut self, now: Micros, node: NodeId, object: &Object) -> Micros {
+        let left = self.nodes[usize::from(node)].cores.answer(now);
+        if self.scenario.cores.is_some() && object.held {
+            let late = left.saturating_sub(object.complete_at);
+            object.late.borrow_mut().push(late as u32);
+        }
+        left
+    }
+
+    pub(super) fn tell(&mut self, now: Micros, class: usize, late: Micros, count: u64, well: bool) {
         let counts = self.ledger.at(now);
-        counts.late[class].count(late, u64::from(count));
+        counts.late[class].count(late, count);
         if !well {
-            counts.failed += u64::from(count);
+            counts.failed += count;
         }
     }
 
@@ -400,72 +414,6 @@ impl World {
         if change != Change::None {
             self.wake(now, node);
         }
-    }
-
-    /// The fullest point of presence is gone; its viewers go elsewhere.
-    pub(super) fn lose_pop(&mut self, now: Micros) {
-        let lost = self.lost_pop;
-        for waiter in self.go_down(lost) {
-            match waiter {
-                Waiter::Followers {
-                    stream, way, count, ..
-                } => {
-                    self.followers_leave(now, lost, stream, way, count);
-                }
-                Waiter::Opening { viewer, .. } => self.leave(now, lost, viewer),
-                Waiter::Takers { .. } | Waiter::Downstream { .. } => {}
-            }
-        }
-    }
-
-    /// The shield of the hot broadcast is gone; whoever asked it hears so.
-    pub(super) fn lose_shield(&mut self, now: Micros) {
-        let video = self.catalogue.broadcasts[0].video;
-        let subject = weir_pop::upstream::Subject::Video(video);
-        let members = node::members(&self.scenario, false);
-        let shields = members.iter().take(usize::from(self.scenario.shields));
-        let named = shields.map(|member| (member.name.as_str(), member.weight));
-        let best = weir_pop::upstream::rendezvous::rank(subject.key(), named)[0];
-        self.lost_shield = self.scenario.pops + best as NodeId;
-        let lost = self.lost_shield;
-        for waiter in self.go_down(lost) {
-            let Waiter::Downstream { flight, attempt } = waiter else {
-                continue;
-            };
-            if let Some(pop) = self.flight(flight).map(|flight| flight.node) {
-                let back = self.geography.one_way(usize::from(pop), usize::from(lost));
-                let broken = Event::Answered {
-                    flight,
-                    attempt,
-                    made: None,
-                };
-                self.queue.put(now + back, broken);
-            }
-        }
-    }
-
-    /// The shield is back, and knows nothing.
-    pub(super) fn return_shield(&mut self, now: Micros) {
-        let members = node::members(&self.scenario, true);
-        let broadcasts = &self.catalogue.broadcasts;
-        let back = Node::new(&self.scenario, &members, broadcasts, self.clock.at(now));
-        self.nodes[usize::from(self.lost_shield)] = back;
-    }
-
-    /// Ends all flights of a node; who waited for them.
-    fn go_down(&mut self, node: NodeId) -> Vec<Waiter> {
-        self.nodes[usize::from(node)].is_up = false;
-        let of_node = |(at, (generation, flight)): (usize, &(u32, Option<Flight>))| {
-            let flight = flight.as_ref().filter(|flight| flight.node == node);
-            flight.map(|_| FlightId {
-                at: at as u32,
-                generation: *generation,
-            })
-        };
-        let flights = self.flights.iter().enumerate().filter_map(of_node);
-        let flights: Vec<FlightId> = flights.collect();
-        let ended = flights.into_iter().filter_map(|id| self.end_flight(id));
-        ended.flat_map(|flight| flight.waiters).collect()
     }
 }
 

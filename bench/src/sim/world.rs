@@ -98,8 +98,8 @@ pub(crate) struct World {
 
 /// What a request came to at once.
 pub(super) enum Found {
-    /// The answer, which its origin made then.
-    Answer(Micros),
+    /// The answer, when its origin made it, and when it has left.
+    Answer { made: Micros, left: Micros },
     /// It is waited for.
     Wait,
 }
@@ -245,8 +245,9 @@ impl World {
             step: Opening::Multivariant,
             since: now,
         };
-        if let Found::Answer(_) = self.request(now, pop, viewer.stream.audio(), what, waiter) {
-            let then = now + viewer.way.round_trip();
+        let found = self.request(now, pop, viewer.stream.audio(), what, waiter);
+        if let Found::Answer { left, .. } = found {
+            let then = left + viewer.way.round_trip();
             self.queue.put(then, Event::ReadPlaylist(pop, viewer));
         }
     }
@@ -262,8 +263,9 @@ impl World {
             step: Opening::Playlist,
             since: now,
         };
-        if let Found::Answer(made) = self.request(now, pop, viewer.stream, what, waiter) {
-            self.playlist_read(now, pop, viewer, made);
+        let found = self.request(now, pop, viewer.stream, what, waiter);
+        if let Found::Answer { made, left } = found {
+            self.playlist_read(left, pop, viewer, made);
         }
     }
 
@@ -302,8 +304,8 @@ impl World {
             since: now,
         };
         let what = What::Position(k, way.coding());
-        if let Found::Answer(_) = self.request(now, pop, stream, what, followers) {
-            self.ask_next(now, pop, stream, k, way, count);
+        if let Found::Answer { left, .. } = self.request(now, pop, stream, what, followers) {
+            self.ask_next(left, pop, stream, k, way, count);
         }
     }
 
@@ -367,11 +369,14 @@ impl World {
         let class = object.class as usize;
         let counts = self.ledger.at(now);
         counts.requests[class] += count;
-        let shelf = &self.nodes[usize::from(pop)].shelf;
-        if let Some(found) = shelf.fresh(&object.key, self.clock.at(now)) {
+        let machine = &mut self.nodes[usize::from(pop)];
+        machine.cores.ask(now);
+        let found = machine.shelf.fresh(&object.key, self.clock.at(now));
+        if let Some(made) = found.map(|found| *found.value) {
             counts.hits[class] += count;
-            counts.late[class].count(0, count);
-            return Found::Answer(*found.value);
+            let left = self.answer(now, pop, &object);
+            self.tell(now, class, left - now, count, true);
+            return Found::Answer { made, left };
         }
         let led = self.board(now, pop, object, waiter);
         self.ledger.at(now).collapsed[class] += count - u64::from(led);

@@ -2,12 +2,16 @@
 
 import { chromium } from "playwright-core";
 
+/** How long anything may take that takes a moment, on a machine that has much else to do. */
+export const PATIENCE_MS = 60_000;
+
 /** Launches, runs `use(browser)`, prints what it yields as one line of JSON, and ends. */
 export async function withChromium(use, args = []) {
   const browser = await chromium.launch({
     executablePath: process.env.CHROMIUM_BIN ?? "/usr/bin/chromium",
     args: ["--autoplay-policy=no-user-gesture-required", "--mute-audio", ...args],
   });
+  browser.on("context", (context) => context.setDefaultTimeout(PATIENCE_MS));
   try {
     console.log(JSON.stringify(await use(browser)));
   } finally {

@@ -1,7 +1,7 @@
 // The watch page in Firefox: it plays, pauses, changes the rendition, and goes back and to live again.
 // Input: {page}. Output: {passed: [step]}.
 
-import { input } from "./chromium.mjs";
+import { PATIENCE_MS, input } from "./chromium.mjs";
 import { withFirefox } from "./firefox.mjs";
 
 const { page: address } = input();
@@ -11,7 +11,7 @@ await withFirefox(async (browser) => {
   await page.goto(address);
   const passed = [];
   const step = async (name, test) => {
-    const deadline = Date.now() + 40_000;
+    const deadline = Date.now() + PATIENCE_MS;
     while (!(await page.evaluate(test).catch(() => false))) {
       const stats = () => JSON.stringify(document.querySelector("weir-player").stats());
       if (Date.now() > deadline) throw new Error(`${name}: ${await page.evaluate(stats)}`);

@@ -3,6 +3,8 @@
 
 import { readFileSync } from "node:fs";
 
+import { PATIENCE_MS } from "./chromium.mjs";
+
 export const film = JSON.parse(readFileSync(new URL("film.json", import.meta.url), "utf8"));
 
 /**
@@ -23,8 +25,28 @@ export function frameNoter() {
 }
 
 /** Waits for the first frame. */
-export async function firstFrame(page, timeout = 30_000) {
-  await page.waitForFunction(() => window.shown?.firstFrameAtMs, null, { timeout });
+export async function firstFrame(page) {
+  await page.waitForFunction(() => window.shown?.firstFrameAtMs, null, { timeout: PATIENCE_MS });
+}
+
+/**
+ * Lets its video play for so many seconds, and for as long beyond as a busy machine may take to play
+ * that much; what it has shown by then is for the caller to judge.
+ */
+export async function plays(page, seconds) {
+  const before = await page.evaluate(playedSeconds);
+  const begun = Date.now();
+  await page.waitForTimeout(1000 * seconds);
+  while ((await page.evaluate(playedSeconds)) < before + seconds && Date.now() < begun + 1000 * seconds + PATIENCE_MS) {
+    await page.waitForTimeout(250);
+  }
+}
+
+function playedSeconds() {
+  const { played } = window.shown.video;
+  let seconds = 0;
+  for (let i = 0; i < played.length; i += 1) seconds += played.end(i) - played.start(i);
+  return seconds;
 }
 
 function noteFramesInPage(marks) {
@@ -90,14 +112,10 @@ function noteFramesInPage(marks) {
 }
 
 /** What a page has shown so far, with the seconds that its video has played. */
-export function whatWasShown(page) {
-  return page.evaluate(() => {
-    const { video, frames, stalls, firstFrameAtMs } = window.shown;
-    let playedSeconds = 0;
-    for (let i = 0; i < video.played.length; i += 1) {
-      playedSeconds += video.played.end(i) - video.played.start(i);
-    }
-    const startupMs = firstFrameAtMs - performance.timeOrigin;
-    return { startupMs, playedSeconds, stalls, frames };
+export async function whatWasShown(page) {
+  const shown = await page.evaluate(() => {
+    const { frames, stalls, firstFrameAtMs } = window.shown;
+    return { startupMs: firstFrameAtMs - performance.timeOrigin, stalls, frames };
   });
+  return { ...shown, playedSeconds: await page.evaluate(playedSeconds) };
 }

@@ -1,10 +1,10 @@
-// Plays a video with one player from npm, from a page of another origin.
+// Plays so many seconds of a video with one player from npm, from a page of another origin.
 // Input: {player: "hlsjs" | "shaka" | "dashjs", source, seconds}. Output: {startupMs, playedSeconds,
 // stalls, frames, live, latencyMs, heights, lowLatency, partial, fatal}; `partial` counts the
 // segments of DASH that began to come more than half a second before they were whole.
 
 import { input, withChromium } from "./chromium.mjs";
-import { firstFrame, whatWasShown } from "./frames.mjs";
+import { firstFrame, plays, whatWasShown } from "./frames.mjs";
 import { placeOf, withTheatre } from "./theatre.mjs";
 
 const { player, source, seconds } = input();
@@ -15,7 +15,7 @@ await withTheatre((addressOf) =>
     await page.goto(addressOf([{ player, source }]));
     const frame = page.frames().find((frame) => placeOf(frame) === 0);
     await firstFrame(frame);
-    await page.waitForTimeout(seconds * 1000);
+    await plays(frame, seconds);
     const seen = await whatWasShown(frame);
     const told = await frame.evaluate(() => ({ ...window.player.told(), fatal: window.fatal }));
     const partial = await frame.evaluate(

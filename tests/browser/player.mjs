@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 
-import { collectErrors, input, withChromium } from "./chromium.mjs";
+import { PATIENCE_MS, collectErrors, input, withChromium } from "./chromium.mjs";
 
 const DESKTOP = { viewport: { width: 1360, height: 850 } };
 const PHONE = { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true };
@@ -42,13 +42,9 @@ async function mouse(page, errors) {
   await control(page, ".mute").click();
   await until(page, ([player]) => player.video.muted);
 
-  await awake(page);
-  await control(page, ".quality").click();
-  await control(page, ".menu").getByText("480p").click();
+  await choose(page, "Quality", "480p");
   await until(page, ([player]) => player.stats().rendition === "480p" && player.video.videoHeight === 480);
-  await awake(page);
-  await control(page, ".quality").click();
-  await control(page, ".menu").getByText("source").click();
+  await choose(page, "Quality", "source");
   await until(page, ([player]) => player.stats().rendition === "source" && player.video.videoHeight > 480);
 
   await until(page, ([player]) => /\d s/.test(player.shadowRoot.querySelector(".latency").textContent));
@@ -164,6 +160,14 @@ async function awake(page) {
   await page.mouse.move(310, 300);
 }
 
+/** Makes a choice in the menu of settings. */
+async function choose(page, setting, choice) {
+  await awake(page);
+  await control(page, ".quality").click();
+  await control(page, ".menu").getByRole("menuitem", { name: setting }).click();
+  await control(page, ".menu").getByRole("menuitemradio", { name: choice }).click();
+}
+
 function control(page, selector) {
   return page.locator(`weir-player ${selector}`);
 }
@@ -179,7 +183,7 @@ function position(page) {
 /** Waits until `test([player, argument])` holds in the page. */
 async function until(page, test, argument) {
   const player = await page.$("weir-player");
-  await page.waitForFunction(test, [player, argument], { timeout: 30_000 });
+  await page.waitForFunction(test, [player, argument], { timeout: PATIENCE_MS });
 }
 
 /** Waits until so many seconds more have been played. */

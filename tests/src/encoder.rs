@@ -90,6 +90,11 @@ impl Encoder {
         self.process.kill();
     }
 
+    /// Whether the push has ended.
+    pub fn exited(&mut self) -> bool {
+        self.process.exited().is_some()
+    }
+
     /// Waits until the push ends by itself.
     ///
     /// # Panics

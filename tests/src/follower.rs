@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Longer than any position may block.
-const LONGEST: Duration = Duration::from_secs(20);
+const LONGEST: Duration = Duration::from_secs(40);
 /// A player's pause after what is no playlist.
 const PAUSE: Duration = Duration::from_millis(250);
 
@@ -37,7 +37,8 @@ pub struct Seen {
     pub arrivals: Vec<(Instant, u64)>,
     /// EXT-X-MEDIA-SEQUENCE of each playlist.
     pub media_sequences: Vec<u64>,
-    /// Answers that were no playlist; `None` for connections that broke.
+    /// Answers that were no playlist, after the first that was one; `None` for connections that broke.
+    /// A stream that has yet to begin has none, and says so rightly.
     pub refusals: Vec<Option<StatusCode>>,
 }
 
@@ -45,6 +46,12 @@ impl Seen {
     /// Number of the newest segment.
     pub fn newest(&self) -> u64 {
         self.segments.last_key_value().map_or(0, |(msn, _)| *msn)
+    }
+
+    fn refused(&mut self, status: Option<StatusCode>) {
+        if !self.media_sequences.is_empty() {
+            self.refusals.push(status);
+        }
     }
 
     /// The longest time without a new segment.
@@ -119,8 +126,7 @@ async fn follow(http: Http, path: String, seen: Arc<Mutex<Seen>>) {
         let Some(playlist) = playlist else {
             seen.lock()
                 .unwrap_or_else(PoisonError::into_inner)
-                .refusals
-                .push(status);
+                .refused(status);
             tokio::time::sleep(PAUSE).await;
             continue;
         };

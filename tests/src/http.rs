@@ -13,7 +13,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use weir_model::Problem;
 
 /// Longer than any position may block.
-const DEADLINE: Duration = Duration::from_secs(30);
+const DEADLINE: Duration = Duration::from_secs(60);
 
 /// A client of one server. It neither follows redirects nor decodes content.
 #[derive(Clone, Debug)]
@@ -37,7 +37,10 @@ pub struct Answer {
 impl Http {
     /// A client of the server at `base`, such as `http://127.0.0.1:8080`.
     pub fn new(base: &str) -> Self {
-        let client = Client::builder(TokioExecutor::new()).build_http();
+        // A connection each: one that was kept while a test was busy elsewhere may have been closed.
+        let client = Client::builder(TokioExecutor::new())
+            .pool_max_idle_per_host(0)
+            .build_http();
         Self {
             client,
             base: base.trim_end_matches('/').to_owned(),
@@ -91,7 +94,7 @@ impl Http {
     /// Any request. The path goes out exactly as it is given.
     ///
     /// # Panics
-    /// If there is no whole answer within 30 s.
+    /// If there is no whole answer within a minute.
     pub async fn send(
         &self,
         method: Method,

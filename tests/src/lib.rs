@@ -7,6 +7,7 @@
 //! - [`wire`]: what is between two machines, slow or cut when the test wants it
 //! - [`http`]: a viewer's and an operator's HTTP client
 //! - [`encoder`]: ffmpeg and GStreamer pushing over RTMP
+//! - [`shedding`]: a transcoder that sheds a rung when the test wants it
 //! - [`publisher`]: an RTMP publisher that sends what it is told, wrong or right
 //! - [`flv`]: what an encoder sends, as a list of tags
 //! - [`fixtures`]: hostile streams, each with one defect
@@ -14,6 +15,7 @@
 //! - [`follower`]: a viewer who follows a live playlist, whatever happens
 //! - [`manifest`]: DASH manifests, and the schemas that they have to keep
 //! - [`module`]: edge modules made of the real one, with a note or a fault
+//! - [`policy`]: an edge's policy, and tokens under it
 //! - [`probe`]: what ffprobe and ffmpeg find in a file or at a URL
 //! - [`browser`]: the Node scripts that drive Chromium
 //! - [`soak`]: a broadcast in which everything keeps failing
@@ -30,11 +32,13 @@ pub mod http;
 pub mod manifest;
 pub mod module;
 pub mod playlist;
+pub mod policy;
 pub mod pop;
 pub mod probe;
 pub mod process;
 pub mod publisher;
 pub mod server;
+pub mod shedding;
 pub mod soak;
 pub mod wait;
 pub mod wire;

@@ -2,7 +2,7 @@
 
 use std::{
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, ExitStatus},
     time::Duration,
 };
 
@@ -10,11 +10,12 @@ use serde::{Deserialize, de::DeserializeOwned};
 use tempfile::TempDir;
 use weir_model::{
     VideoId,
-    api::{CreateVideo, CreatedVideo, Video},
+    api::{CreateVideo, CreatedVideo, Video, VideoState},
 };
 
 use crate::{
     Http, PointOfPresence, PopOptions, built, eventually,
+    playlist::MediaPlaylist,
     process::{self, Process},
     wait::PATIENCE,
 };
@@ -109,6 +110,14 @@ impl Weir {
         self.process.interrupt();
     }
 
+    /// Waits until it ends by itself.
+    ///
+    /// # Panics
+    /// If it has not within [`PATIENCE`].
+    pub fn wait_until_ended(&mut self) -> ExitStatus {
+        self.process.wait(PATIENCE)
+    }
+
     /// Starts a killed or stopped server again, on the same data and the same ports.
     pub async fn restart(&mut self) {
         let authority = |url: &str| {
@@ -190,9 +199,18 @@ impl Weir {
 
     /// Creates an open video.
     pub async fn create_video(&self, title: &str) -> CreatedVideo {
+        self.create(title, false).await
+    }
+
+    /// Creates a video that plays only under a token.
+    pub async fn create_protected_video(&self, title: &str) -> CreatedVideo {
+        self.create(title, true).await
+    }
+
+    async fn create(&self, title: &str, protected: bool) -> CreatedVideo {
         let video = CreateVideo {
             title: title.to_owned(),
-            protected: false,
+            protected,
         };
         let answer = self.operator.post_json("/api/v1/videos", &video).await;
         assert_eq!(answer.status, 201, "{}", answer.text());
@@ -223,18 +241,29 @@ impl Weir {
     }
 
     /// Waits until the multivariant playlist lists all that is expected of a healthy broadcast:
-    /// `renditions` of video, each with a playlist that has at least `segments` segments.
+    /// `renditions` of video, each with a playlist that has at least `segments` segments with media.
+    /// One that a busy machine has shed is waited for.
     pub async fn wait_until_live(&self, id: VideoId, renditions: &[&str], segments: usize) {
         for rendition in renditions {
             let path = format!("/v/{id}/{rendition}/index.m3u8");
             let what = format!("{segments} segments in {path}");
             eventually(&what, PATIENCE, async || {
                 let answer = self.viewer.get(&path).await;
-                let listed = answer.text().matches("#EXTINF").count();
-                (answer.status == 200 && listed >= segments).then_some(())
+                let playlist = MediaPlaylist::parse(&path, &answer).ok()?;
+                let listed = playlist.segments();
+                let media = listed.iter().filter(|segment| !segment.gap).count();
+                (media >= segments).then_some(())
             })
             .await;
         }
+    }
+
+    /// Waits until all that an encoder sent before it left has been taken, and it is missed.
+    pub async fn wait_until_away(&self, id: VideoId) {
+        eventually("the encoder is missed", PATIENCE, async || {
+            (self.video(id).await.state == VideoState::Away).then_some(())
+        })
+        .await;
     }
 
     /// The value of the Prometheus sample on the operator plane whose name is `name` and whose
@@ -263,13 +292,13 @@ fn operator(ready: &Ready) -> Http {
     Http::new(&ready.operator).with_bearer(token.trim())
 }
 
-/// Unless a test asks for another one: few tests are about ladders, and many run at once.
+/// Unless a test asks for another one: few tests are about ladders, and several run at once.
 const LADDER: &str = "
 [[rung]]
 height = 480
 bitrate_kbps = 1200
 encoder = \"libx264\"
-preset = \"superfast\"
+preset = \"ultrafast\"
 ";
 
 /// `addresses` are those of the viewer plane, RTMP and the operator plane.
@@ -303,12 +332,14 @@ async fn launch(
         ])
         .arg("--www")
         .arg(built::www())
-        .arg("--transcoder")
-        .arg(built::transcoder())
         .arg("--reconnect-window")
         .arg(format!("{}s", options.reconnect_window.as_secs()))
         .args(&options.args);
-    if !options.args.iter().any(|arg| arg == "--ladder") {
+    let chosen = |option: &str| options.args.iter().any(|arg| arg == option);
+    if !chosen("--transcoder") {
+        command.arg("--transcoder").arg(built::transcoder());
+    }
+    if !chosen("--ladder") {
         let ladder = data.path().join("ladder.toml");
         std::fs::write(&ladder, LADDER).expect("the data folder can be written to");
         command.arg("--ladder").arg(ladder);

@@ -6,7 +6,7 @@ use std::{
 };
 
 /// How long things that take a moment may take on a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Asks again and again until `condition` yields a value.
 ///

@@ -9,7 +9,10 @@ use std::{
     net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
     process::Command,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU16, Ordering},
+    },
 };
 
 use rcgen::{CertifiedKey, generate_simple_self_signed};
@@ -97,9 +100,15 @@ impl Pebble {
     }
 }
 
+/// Two ports that are free and that stay so until they are used: nobody is given one of these by
+/// asking for any port, and each test here looks elsewhere.
 fn free_ports() -> [SocketAddr; 2] {
-    let held = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-    held.map(|listener| listener.local_addr().unwrap())
+    static TESTS: AtomicU16 = AtomicU16::new(0);
+    let test = TESTS.fetch_add(1, Ordering::Relaxed);
+    let first = 10_000 + (std::process::id() % 100) as u16 * 100 + test * 10;
+    let ports = (first..).map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
+    let mut free = ports.filter(|address| TcpListener::bind(address).is_ok());
+    [(); 2].map(|()| free.next().unwrap())
 }
 
 /// The chain that is shown to a client that trusts `trusted` alone, if the handshake succeeds.

@@ -22,7 +22,9 @@ use weir_tests::{
 const LENGTH: u32 = 8;
 const FRAME_RATE: usize = 24;
 /// A film is pushed in real time, and read while it is.
-const PUSHED: Duration = Duration::from_secs(60);
+const PUSHED: Duration = Duration::from_secs(120);
+/// A browser plays some seconds.
+const WATCHED: Duration = Duration::from_secs(240);
 
 /// Encoders and decoders of two tests at once would be too slow for real time.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
@@ -114,6 +116,7 @@ async fn serves(film: Film, codecs: &str) {
     let ends = async {
         let status = encoder.finish(PUSHED).await;
         assert!(status.success(), "{status}: {}", encoder.log());
+        weir.wait_until_away(id).await;
         weir.end_video(id).await;
     };
     let [source, audio, rung] = reads;
@@ -381,7 +384,7 @@ async fn av1_vp9_and_opus_play_in_chromium() {
             .await;
         let page = weir.viewer().url(&created.video.watch_url);
         let input = json!({ "page": page, "seconds": SECONDS });
-        let shown: Shown = browser::run("weir", &input, PUSHED);
+        let shown: Shown = browser::run("weir", &input, WATCHED);
         assert_eq!(shown.errors, [""; 0]);
         let played = shown.played_seconds;
         assert!(
@@ -389,7 +392,12 @@ async fn av1_vp9_and_opus_play_in_chromium() {
             "{}: {played} s",
             video[1]
         );
-        assert!(shown.stalls <= 1, "{}: {} stalls", video[1], shown.stalls);
+        assert!(
+            shown.stalls <= SECONDS / 2,
+            "{}: {} stalls",
+            video[1],
+            shown.stalls
+        );
         assert!(!shown.frames.is_empty(), "{}: nothing was drawn", video[1]);
     }
 }
@@ -437,7 +445,7 @@ async fn opus_beside_its_aac_plays_with_every_player() {
             json!({ "player": "dashjs", "source": manifest, "seconds": seconds }),
         ),
     ] {
-        let shown: Shown = browser::run(script, &input, PUSHED);
+        let shown: Shown = browser::run(script, &input, WATCHED);
         assert_eq!(shown.errors, [""; 0], "{input}");
         assert_eq!(shown.fatal, [""; 0], "{input}");
         let played = shown.played_seconds;

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::json;
 use weir_tests::{Encoder, Weir, browser, built};
 
-const DEADLINE: Duration = Duration::from_secs(180);
+const DEADLINE: Duration = Duration::from_secs(480);
 
 #[tokio::test]
 async fn the_watch_page_works_in_firefox() {

@@ -27,7 +27,7 @@ use weir_tests::{
 };
 
 /// How long counters do not move once everything has come through.
-const STANDSTILL: Duration = Duration::from_secs(1);
+const STANDSTILL: Duration = Duration::from_secs(2);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_hostile_stream_ends_in_decodable_output_on_a_monotone_timeline() {

@@ -19,7 +19,7 @@ use weir_tests::{
 };
 
 /// The film is 24 s long.
-const FILM_PUSHED: Duration = Duration::from_secs(60);
+const FILM_PUSHED: Duration = Duration::from_secs(120);
 
 /// The last msn of the source that holds media.
 async fn last_msn(weir: &Weir, id: VideoId) -> u64 {

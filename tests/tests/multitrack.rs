@@ -117,6 +117,7 @@ async fn two_sizes_and_two_languages_come_out_in_step() {
     let renditions = ["source", "source-2", "audio", "audio-2"];
     let broadcast = async {
         push(&weir, created.stream_key.clone(), &tags).await;
+        weir.wait_until_away(id).await;
         weir.end_video(id).await;
     };
     let listing = async {

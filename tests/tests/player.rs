@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use weir_tests::{Encoder, Weir, browser, built};
 
-const DEADLINE: Duration = Duration::from_secs(180);
+const DEADLINE: Duration = Duration::from_secs(480);
 
 #[derive(Deserialize)]
 struct Answer {

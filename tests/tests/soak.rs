@@ -12,7 +12,7 @@ const EVERY: Duration = Duration::from_secs(8);
 #[tokio::test]
 async fn a_broadcast_outlives_every_failure_around_it() {
     let report = soak::run(&Soak {
-        length: EVERY * (Failure::ALL.len() as u32 + 1),
+        length: EVERY * (Failure::ALL.len() as u32 + 3),
         encoder_fails_every: EVERY,
         transcoder_dies_every: Duration::from_secs(19),
         films: Films::with(&built::film()),
@@ -24,7 +24,7 @@ async fn a_broadcast_outlives_every_failure_around_it() {
     })
     .await;
     assert_eq!(report.violations, [""; 0], "{report}");
-    assert_eq!(report.failures[..10], Failure::ALL, "{report}");
+    assert!(report.failures.starts_with(&Failure::ALL), "{report}");
     assert!(report.transcoder_deaths >= 2, "{report}");
     for view in &report.views {
         // A rung has GAPs whenever its transcoder begins anew.
@@ -34,6 +34,6 @@ async fn a_broadcast_outlives_every_failure_around_it() {
     }
     let watched = report.watched.as_ref().expect("a browser watched");
     assert_eq!(watched.errors, [""; 0], "{report}");
-    // Of 88 s, a third is lost to an encoder that is away at most.
+    // Of 104 s, a third is lost to an encoder that is away at most.
     assert!(watched.played_seconds > 45.0, "{report}");
 }

@@ -3,92 +3,17 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::{fs, path::PathBuf, process::Command, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use bytes::Bytes;
 use hyper::Method;
-use tempfile::TempDir;
-use weir_model::{
-    Code, VideoId, WallTime,
-    api::{CreateVideo, CreatedVideo},
-    ticket::Ticket,
-};
+use weir_model::{Code, VideoId, WallTime, ticket::Ticket};
 use weir_tests::{
     Answer, Encoder, Http, Weir, WeirOptions, browser, built, eventually,
     playlist::{MediaPlaylist, Segment},
+    policy::{Policy, TICKET_KEY},
     wait::PATIENCE,
 };
-
-/// Base64url of 32 bytes, each 1.
-const TICKET_KEY: &str = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE";
-
-/// A policy whose keys come and go.
-struct Policy {
-    folder: TempDir,
-}
-
-impl Policy {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        Self { folder }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    /// Makes a key; gives its entry.
-    fn key(&self, kid: &str, algorithm: &str) -> String {
-        let mut keygen = Command::new(built::weir());
-        keygen
-            .args([
-                "token",
-                "keygen",
-                "--kid",
-                kid,
-                "--algorithm",
-                algorithm,
-                "--out",
-            ])
-            .arg(self.path(kid));
-        said(&mut keygen)
-    }
-
-    /// Replaces the policy as a whole, as an operator's tools do.
-    fn write(&self, keys: &[&str]) -> PathBuf {
-        let (path, new) = (self.path("policy.toml"), self.path("policy.new"));
-        let head = format!(
-            "audience = \"tests\"\ndenied_countries = [\"XX\"]\ncountry_header = \"x-country\"\n\
-             ticket_key = \"{TICKET_KEY}\"\n"
-        );
-        fs::write(&new, head + &keys.concat()).unwrap();
-        fs::rename(&new, &path).unwrap();
-        path
-    }
-
-    fn token(&self, kid: &str, video: VideoId, args: &[&str]) -> String {
-        let mut mint = Command::new(built::weir());
-        mint.args(["token", "--key"])
-            .arg(self.path(kid))
-            .args(["--video", video.as_str()])
-            .args(args);
-        if !args.contains(&"--audience") {
-            mint.args(["--audience", "tests"]);
-        }
-        said(&mut mint).trim().to_owned()
-    }
-}
-
-/// What a command that succeeds says.
-fn said(command: &mut Command) -> String {
-    let output = command.output().unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    String::from_utf8(output.stdout).unwrap()
-}
 
 async fn weir_with(policy: PathBuf) -> Weir {
     let args = [
@@ -100,16 +25,6 @@ async fn weir_with(policy: PathBuf) -> Weir {
         ..WeirOptions::default()
     };
     Weir::start_with(options).await
-}
-
-async fn create_protected(weir: &Weir) -> CreatedVideo {
-    let video = CreateVideo {
-        title: "protected".to_owned(),
-        protected: true,
-    };
-    let answer = weir.operator().post_json("/api/v1/videos", &video).await;
-    assert_eq!(answer.status, 201, "{}", answer.text());
-    answer.json()
 }
 
 /// A segment that is listed under `token`.
@@ -143,9 +58,9 @@ async fn a_protected_video_plays_under_a_token_alone() {
     let (ours, shop) = (policy.key("ours", "hs256"), policy.key("shop", "eddsa"));
     policy.key("stranger", "hs256");
     let weir = weir_with(policy.write(&[&ours, &shop])).await;
-    let created = create_protected(&weir).await;
+    let created = weir.create_protected_video("protected").await;
     let (id, http) = (created.video.id, weir.viewer());
-    let _encoder = Encoder::ffmpeg(&built::film(), weir.rtmp_url(), &created.stream_key);
+    let _encoder = Encoder::ffmpeg_looped(&built::film(), weir.rtmp_url(), &created.stream_key);
 
     let token = policy.token("ours", id, &[]);
     let segment = a_segment(http, id, &token).await;
@@ -243,7 +158,7 @@ async fn keys_change_while_viewers_watch() {
     let policy = Policy::new();
     let (old, new) = (policy.key("old", "hs256"), policy.key("new", "eddsa"));
     let weir = weir_with(policy.write(&[&old])).await;
-    let id = create_protected(&weir).await.video.id;
+    let id = weir.create_protected_video("protected").await.video.id;
     let http = weir.viewer();
     // Nothing plays yet, so that a good token is answered by the origin with 404.
     let status = async |token: &str| {
@@ -285,7 +200,7 @@ async fn the_edge_signs_sessions() {
     let policy = Policy::new();
     let key = policy.key("ours", "hs256");
     let weir = weir_with(policy.write(&[&key])).await;
-    let id = create_protected(&weir).await.video.id;
+    let id = weir.create_protected_video("protected").await.video.id;
     let begin = async |token: &str| {
         let path = format!("/api/v1/videos/{id}/sessions?token={token}");
         let fields = [("x-country", "IS")];
@@ -299,7 +214,7 @@ async fn the_edge_signs_sessions() {
     let session: serde_json::Value = answer.json();
     let text = session["ticket"].as_str().unwrap();
     let expires = WallTime(session["expires_at"].as_u64().unwrap());
-    let ticket = Ticket::verify(text, &[1; 32], WallTime(expires.0 - 1000)).unwrap();
+    let ticket = Ticket::verify(text, &TICKET_KEY, WallTime(expires.0 - 1000)).unwrap();
     assert_eq!(session["session"], ticket.session.as_str());
     assert_eq!((ticket.video, ticket.expires()), (id, expires));
     assert_eq!(
@@ -312,7 +227,7 @@ async fn the_edge_signs_sessions() {
 
 #[test]
 fn the_player_renews_its_token() {
-    let seen: serde_json::Value = browser::run("renewal", &(), Duration::from_secs(60));
+    let seen: serde_json::Value = browser::run("renewal", &(), Duration::from_secs(120));
     let expected = serde_json::json!({
         "early": [0, "first"],
         "renewed": [1, "second"],

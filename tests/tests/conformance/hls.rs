@@ -122,8 +122,14 @@ pub(crate) const RULES: &[Rule] = &[
         "Segments of one number start at one time in all renditions",
         |reading| {
             let mut starts: BTreeMap<u64, Vec<i64>> = BTreeMap::new();
-            for (msn, at) in reading.lists.iter().flat_map(starts_of) {
-                starts.entry(msn).or_default().push(at);
+            for list in &reading.lists {
+                let media = list.segments.iter().map(|(segment, _)| !segment.gap);
+                for ((msn, at), has_media) in starts_of(list).into_iter().zip(media) {
+                    // A GAP begins where the media before it ended.
+                    if has_media {
+                        starts.entry(msn).or_default().push(at);
+                    }
+                }
             }
             let apart = |at: &Vec<i64>| at.iter().max().unwrap() - at.iter().min().unwrap();
             let wrong = starts.iter().filter(|(_, at)| apart(at) > 100);
@@ -493,11 +499,11 @@ fn parts(reading: &Reading, holds: fn(f64, f64, bool) -> bool) -> Option<Vec<Str
                 continue;
             };
             let length: f64 = attribute(part, "DURATION").unwrap().parse().unwrap();
-            let last = lines
-                .get(i + 1)
-                .is_none_or(|next| !next.starts_with("#EXT-X-PART:"));
+            // What an encoder was killed over is followed by parts without media, if by any.
+            let next = lines.get(i + 1).copied().unwrap_or_default();
+            let last = !next.starts_with("#EXT-X-PART:") || next.contains("GAP=YES");
             if !part.contains("GAP=YES") && !holds(target, length, last) {
-                wrong.push(format!("{}: {part}", list.rendition));
+                wrong.push(format!("{}: {part}, then {next}", list.rendition));
             }
         }
         wrong

@@ -31,7 +31,7 @@ pub(crate) const RULES: &[Rule] = &[
         complaints(reading, "chromium", "hls.js")
     }),
     rule("Shaka plays it as HLS", "Chromium", |reading| {
-        sought_back(reading, "chromium", "Shaka, HLS")
+        complaints(reading, "chromium", "Shaka, HLS")
     }),
     rule("Shaka plays it as DASH", "Chromium", |reading| {
         complaints(reading, "chromium", "Shaka, DASH")
@@ -46,7 +46,7 @@ pub(crate) const RULES: &[Rule] = &[
         complaints(reading, "firefox", "hls.js")
     }),
     rule("Shaka plays it as HLS", "Firefox", |reading| {
-        sought_back(reading, "firefox", "Shaka, HLS")
+        complaints(reading, "firefox", "Shaka, HLS")
     }),
     rule("Shaka plays it as DASH", "Firefox", |reading| {
         complaints(reading, "firefox", "Shaka, DASH")
@@ -70,14 +70,6 @@ const fn rule(
 
 fn complaints(reading: &Reading, browser: &str, player: &str) -> Option<Vec<String>> {
     Some(reading.plays[browser][player].clone())
-}
-
-/// Shaka as HLS, sent back over a break while it is paused, stays now and then without the segment
-/// that it was sent to. Until it is known why, that is no rule.
-fn sought_back(reading: &Reading, browser: &str, player: &str) -> Option<Vec<String>> {
-    (reading.state != State::AfterDiscontinuity)
-        .then(|| complaints(reading, browser, player))
-        .flatten()
 }
 
 /// Has every player play in these browsers, one after the other: live at its edge, after a discontinuity over

@@ -30,7 +30,7 @@ use client::Client;
 
 const FRAME_RATE: f64 = 30.0;
 /// What is pushed in real time is read within.
-const PUSHED: Duration = Duration::from_secs(60);
+const PUSHED: Duration = Duration::from_secs(120);
 /// What a browser might offer, but for the codec.
 const UNUSABLE: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0\r\n\
     m=video 9 UDP/TLS/RTP/SAVPF 96\r\nc=IN IP4 0.0.0.0\r\na=ice-ufrag:abcd\r\n\
@@ -90,7 +90,7 @@ async fn counted(weir: &Weir, gauge: &str, expected: f64) {
 
 #[tokio::test]
 async fn what_an_encoder_publishes_is_served_frame_by_frame() {
-    const SECONDS: u32 = 8;
+    const SECONDS: u32 = 12;
     let weir = start(&[]).await;
     let created = weir.create_video("whip").await;
     assert_eq!(created.whip_url, "/api/v1/whip");

@@ -61,7 +61,7 @@ fn build_edge() -> Result<()> {
 fn build_rooms() -> Result<()> {
     run::step("Building the rooms");
     let (source, folder) = (repo::path(ROOMS), rooms());
-    let module = wasm::compile("weir-edge-rooms")?;
+    let module = wasm::compile("weir-edge-rooms", "wasm")?;
     let (shim, config) = (source.join("shim.js"), source.join("wrangler.toml"));
     let digest = stamp::digest(&[module.clone(), shim.clone(), config.clone()], &[])?;
     let stamp = repo::target("cloudflare/rooms.stamp");

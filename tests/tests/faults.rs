@@ -158,7 +158,7 @@ async fn a_killed_transcoder_leaves_a_short_gap_on_the_same_timeline() {
         .map(|segment| segment.duration)
         .sum();
     // Of one segment, or of two where the next transcoder is long in coming.
-    assert!(hole > 0.0 && hole < 5.0, "a hole of {hole:.2} s");
+    assert!(hole > 0.0 && hole < 3.0, "a hole of {hole:.2} s");
     assert_eq!(discontinuities(&low), [0; 0]);
     let source = segments(&weir, id, "source").await;
     assert_eq!(gaps(&source), [0; 0], "nothing else is missing");

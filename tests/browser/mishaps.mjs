@@ -56,7 +56,8 @@ async function closed(context) {
   const page = await context.newPage();
   await page.route("**/api/v1/events", (route) => route.abort());
   await begin(page);
-  const batches = await keeps(page, (batches) => batches.some((batch) => batch.includes('"view"')));
+  const told = (batch) => batch.includes('"view"') && batch.includes('"ticket"');
+  const batches = await keeps(page, (batches) => batches.some(told));
   const { session } = JSON.parse(batches.find((batch) => batch.includes('"view"')));
   await page.close();
 
@@ -67,6 +68,8 @@ async function closed(context) {
   await next.goto(given.page);
   const report = JSON.parse((await reports).request().postData());
   assert.ok(report.events.some(({ type }) => type === "view"));
+  const { results } = await (await reports).json();
+  assert.ok(results.every(({ status }) => status === "accepted"), JSON.stringify(results));
   await keeps(next, (batches) => !batches.some((batch) => batch.includes(session)));
 }
 

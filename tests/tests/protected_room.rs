@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use serde::Deserialize;
 use serde_json::json;
@@ -21,6 +21,8 @@ struct Answer {
     title: String,
     /// What it asked for after that.
     knocks: u32,
+    /// What stands behind the address of a page whose token was renewed.
+    renewed: HashMap<String, String>,
     errors: Vec<String>,
 }
 
@@ -41,6 +43,7 @@ async fn who_has_a_token_talks_in_a_protected_room() {
     let input = json!({
         "page": weir.viewer().url(&created.video.watch_url),
         "token": token,
+        "ending": policy.token("ours", created.video.id, &["--expires", "30s"]),
     });
     let answer: Answer = browser::run("protected_room", &input, Duration::from_secs(300));
     assert_eq!(answer.watching, "2 watching");
@@ -52,6 +55,8 @@ async fn who_has_a_token_talks_in_a_protected_room() {
     assert!(answer.sockets.iter().all(|path| *path == expected));
     assert!(!answer.sockets.is_empty());
     assert_eq!((answer.title.contains("good"), answer.knocks), (true, 0));
+    assert_eq!(answer.renewed["token"], token);
+    assert_eq!(answer.renewed["token-url"], "/my/renew?for=me");
     assert_eq!(answer.errors, [""; 0]);
 
     let log = weir.log();

@@ -7,7 +7,11 @@ use std::{path::PathBuf, time::Duration};
 
 use bytes::Bytes;
 use hyper::Method;
-use weir_model::{Code, VideoId, WallTime, ticket::Ticket};
+use weir_model::{
+    Code, VideoId, WallTime,
+    key::Secret,
+    ticket::{Ticket, TicketKey},
+};
 use weir_tests::{
     Answer, Encoder, Http, Weir, WeirOptions, browser, built, eventually,
     playlist::{MediaPlaylist, Segment},
@@ -214,7 +218,9 @@ async fn the_edge_signs_sessions() {
     let session: serde_json::Value = answer.json();
     let text = session["ticket"].as_str().unwrap();
     let expires = WallTime(session["expires_at"].as_u64().unwrap());
-    let ticket = Ticket::verify(text, &TICKET_KEY, WallTime(expires.0 - 1000)).unwrap();
+    let key = TicketKey::new(Secret(TICKET_KEY.to_vec()));
+    let keys = key.into_iter().collect();
+    let ticket = Ticket::verify(text, &keys, WallTime(expires.0 - 1000)).unwrap();
     assert_eq!(session["session"], ticket.session.as_str());
     assert_eq!((ticket.video, ticket.expires()), (id, expires));
     assert_eq!(

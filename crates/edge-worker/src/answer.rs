@@ -12,7 +12,7 @@ macro_rules! open_to_all {
             (
                 "access-control-expose-headers",
                 "age, cache-status, content-length, content-range, date, etag, link, location, \
-                 retry-after, weir-next-offset, weir-span-duration, weir-span-start",
+                 retry-after, server-timing, weir-next-offset, weir-span-duration, weir-span-start",
             ),
             ("cross-origin-resource-policy", "cross-origin"),
             ("timing-allow-origin", "*"),

@@ -9,9 +9,9 @@ use weir_edge_abi::{
 };
 use weir_edge_worker::decide;
 use weir_model::{
-    Cmcd, WallTime,
+    Cmcd, DeviceClass, WallTime,
     cmcd::ObjectType,
-    ticket::{self, Ticket},
+    ticket::{self, Ticket, TicketKey, TicketKeys},
 };
 
 const KEY: [u8; 32] = [3; 32];
@@ -157,7 +157,8 @@ fn a_session_is_what_its_ticket_says() {
     };
     assert_eq!((plan.class, response.status), (Class::Api, 201));
     let session: serde_json::Value = serde_json::from_slice(&response.body).unwrap();
-    let ticket = Ticket::verify(session["ticket"].as_str().unwrap(), &KEY, NOW).unwrap();
+    let keys: TicketKeys = TicketKey::new(Secret(KEY.to_vec())).into_iter().collect();
+    let ticket = Ticket::verify(session["ticket"].as_str().unwrap(), &keys, NOW).unwrap();
     assert_eq!(session["session"], ticket.session.as_str());
     assert_eq!(session["expires_at"], ticket.expires().0);
     assert_eq!(ticket.expires(), ticket.issued.plus(ticket::LIFETIME));
@@ -166,6 +167,27 @@ fn a_session_is_what_its_ticket_says() {
         ("oabcdefghijk", "fra-1")
     );
     assert_eq!(ticket.country, asked.country);
+    assert_eq!(ticket.device, Some(DeviceClass::Desktop));
+
+    // A player that has drawn its own goes on under it.
+    let own = "abcdefghijklmnopqrstuvwxyz";
+    let named = Request {
+        nonce: [0; 16],
+        query: "session=abcdefghijklmnopqrstuvwxyz",
+        mobile: true,
+        ..asked
+    };
+    let plan = decide(&config(), &named);
+    let Action::Respond(response) = &plan.action else {
+        panic!("{plan:?}");
+    };
+    let session: serde_json::Value = serde_json::from_slice(&response.body).unwrap();
+    let ticket = Ticket::verify(session["ticket"].as_str().unwrap(), &keys, NOW).unwrap();
+    assert_eq!(
+        (session["session"].as_str(), ticket.session.as_str()),
+        (Some(own), own)
+    );
+    assert_eq!(ticket.device, Some(DeviceClass::Phone));
 
     // Without chance, or without a key, there is none.
     let denied = |config: &Config, request: &Request<'_>| {

@@ -16,6 +16,7 @@ use support::{
     gate::Gate,
     origin::{Origin, Reply, wait_until},
 };
+use weir_model::{WallTime, edge::EdgeSecrets, ticket::Ticket};
 use workerd::Setup;
 
 const SEGMENT: &str = "/v/oabcdefghijk/3/480p/12.m4s";
@@ -36,6 +37,24 @@ fn every_case_is_answered() {
             assert_eq!(asked.field("user-agent"), None, "{asked:?}");
         }
     }
+}
+
+#[test]
+fn tickets_are_signed_with_what_comes_of_the_edge_secret() {
+    let origin = Origin::echo();
+    let edge = Setup::coalescing().without_policy().start(origin.address);
+    let answer = Call::new("POST", "/api/v1/videos/oabcdefghijk/sessions").send(edge.address);
+    assert_eq!(answer.status, 201);
+    let session: serde_json::Value = serde_json::from_str(answer.text()).unwrap();
+    let keys = EdgeSecrets::parse("an edge secret of 32 characters, or more")
+        .unwrap()
+        .ticket_keys();
+    let now = WallTime(session["expires_at"].as_u64().unwrap() - 1000);
+    let ticket = Ticket::verify(session["ticket"].as_str().unwrap(), &keys, now).unwrap();
+    assert_eq!(
+        (ticket.video.as_str(), &*ticket.pop),
+        ("oabcdefghijk", "workerd")
+    );
 }
 
 #[test]

@@ -34,7 +34,11 @@ use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use thiserror::Error;
 
-use crate::{Epoch, VideoId};
+use crate::{
+    Epoch, VideoId,
+    key::Secret,
+    ticket::{TicketKey, TicketKeys},
+};
 
 /// Names of the points of presence that a request came through.
 pub const POP_HEADER: &str = "weir-pop";
@@ -207,6 +211,19 @@ impl EdgeSecrets {
         }
     }
 
+    /// What session tickets are signed with where nobody named other keys: HMAC-SHA256 of
+    /// `weir-ticket-key-1` under each secret, in their order. Whoever shares the secrets has them, and
+    /// no key has to travel.
+    pub fn ticket_keys(&self) -> TicketKeys {
+        let keys = self.0.iter().map(|secret| {
+            let mut mac = secret.clone();
+            mac.update(b"weir-ticket-key-1");
+            TicketKey::new(Secret(mac.finalize().into_bytes().to_vec()))
+        });
+        // None is shorter than a key has to be.
+        keys.flatten().collect()
+    }
+
     /// The value of `Weir-Edge` for a request that is sent at `now_s`, in Unix seconds.
     pub fn sign(&self, signed: &Signed<'_>, now_s: u64) -> String {
         let mac = self.0.first().map(|secret| {
@@ -291,6 +308,18 @@ mod tests {
             pop: "paris, frankfurt",
             country: "FR",
         }
+    }
+
+    /// For other implementations of the same.
+    #[test]
+    fn ticket_keys_are_made_of_secrets() {
+        let keys = secrets(&format!("{OLD}\n{NEW}")).ticket_keys();
+        let bytes: Vec<_> = keys.iter().map(|key| &key.secret().0).collect();
+        assert_eq!(
+            HEXLOWER.encode(bytes[0]),
+            "f1538036f02425553c7ca803cd42cd7c071b9c48b405885dfab43638b207ab24"
+        );
+        assert_eq!(secrets(NEW).ticket_keys().first(), keys.iter().nth(1));
     }
 
     /// For other implementations of the same.

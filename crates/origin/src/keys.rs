@@ -1,4 +1,5 @@
-//! The secrets of one origin: the operator token and the stream keys.
+//! The secrets of one origin: the operator token, the stream keys, and what an edge in its own process
+//! signs session tickets with.
 
 use std::{
     fmt, fs,
@@ -7,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use data_encoding::{BASE32_NOPAD, Encoding, Specification};
+use data_encoding::{BASE32_NOPAD, BASE64URL_NOPAD, Encoding, Specification};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
@@ -59,15 +60,7 @@ impl OperatorToken {
             Ok(text) => text.trim().to_owned(),
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
                 let token = base32().encode(&random::<32>()?);
-                let mut file = fs::OpenOptions::new()
-                    .write(true)
-                    .create_new(true)
-                    .mode(0o600)
-                    .open(path)
-                    .map_err(file_error)?;
-                writeln!(file, "{token}")
-                    .and_then(|()| file.sync_all())
-                    .map_err(file_error)?;
+                write_secret(path, &token).map_err(file_error)?;
                 token
             }
             Err(e) => return Err(file_error(e)),
@@ -99,6 +92,47 @@ impl fmt::Debug for OperatorToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("OperatorToken(..)")
     }
+}
+
+/// Why there is no ticket key.
+#[derive(Debug, Error)]
+pub enum TicketKeyError {
+    /// The file can't be read or written.
+    #[error("ticket key {path}: {source}")]
+    File {
+        /// Where the key should be.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// No new key could be made.
+    #[error(transparent)]
+    NoRandomness(#[from] NoRandomness),
+}
+
+/// Makes sure that there is a file of ticket keys at `path`: without one, writes one with a key of 32
+/// random bytes, readable by the owner alone.
+pub fn ensure_ticket_key(path: &Path) -> Result<(), TicketKeyError> {
+    let file_error = |source| TicketKeyError::File {
+        path: path.to_owned(),
+        source,
+    };
+    if path.try_exists().map_err(file_error)? {
+        return Ok(());
+    }
+    let key = BASE64URL_NOPAD.encode(&random::<32>()?);
+    write_secret(path, &key).map_err(file_error)
+}
+
+/// Writes a secret into a file of its own that only the owner can read.
+fn write_secret(path: &Path, secret: &str) -> io::Result<()> {
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
+    writeln!(file, "{secret}")?;
+    file.sync_all()
 }
 
 /// Makes a stream key: 128 random bits in lower-case base32.
@@ -135,6 +169,8 @@ fn base32() -> Encoding {
 mod tests {
     use std::os::unix::fs::PermissionsExt;
 
+    use weir_model::ticket::TicketKeys;
+
     use super::*;
 
     #[test]
@@ -163,6 +199,21 @@ mod tests {
             matches!(refused, Err(OperatorTokenError::TooShort { .. })),
             "{refused:?}"
         );
+    }
+
+    #[test]
+    fn a_ticket_key_is_made_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ticket-key");
+        ensure_ticket_key(&path).unwrap();
+        let text = fs::read_to_string(&path).unwrap();
+        assert_eq!(
+            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
+        assert!(TicketKeys::parse(&text).is_ok());
+        ensure_ticket_key(&path).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), text);
     }
 
     #[test]

@@ -42,7 +42,10 @@ use crate::{
     archive::Archive,
     broadcast::{Surroundings, slate},
     clock::Clock,
-    events::{Options, Statistics},
+    events::{
+        Options, Statistics,
+        tickets::{self, Tickets},
+    },
     http::{
         self, App, Parts,
         forms::{Forms, share::UnderWay},
@@ -82,6 +85,8 @@ pub struct Config {
     /// Secrets shared with points of presence, the latest; without one, the viewer plane has to
     /// listen on loopback addresses.
     pub edge_secrets: Option<watch::Receiver<EdgeSecrets>>,
+    /// Whose events are taken.
+    pub tickets: tickets::Options,
     /// Where the operator's API listens.
     pub operator: SocketAddr,
     /// Where encoders push.
@@ -122,6 +127,7 @@ impl Config {
             viewer: any_port,
             viewer_https: None,
             edge_secrets: None,
+            tickets: tickets::Options::default(),
             operator: any_port,
             rtmp: any_port,
             rtmps: None,
@@ -294,12 +300,15 @@ impl Origin {
             let stage = Arc::new(move |video| room::stage::of(&registry, video));
             Rooms::new(videos.clone(), stage, relay, metrics.clone())
         };
+        let tickets = Tickets::new(config.tickets, config.pop.clone());
+        tickets.register(&mut registered);
         let app = App::from(Parts {
             registry: registry.clone(),
             meta: videos.clone(),
             comments: videos,
             rooms,
             statistics: statistics.clone(),
+            tickets,
             rollouts: Arc::new(Rollouts::open(&data.join("edge"))?),
             clock,
             trust,

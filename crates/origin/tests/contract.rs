@@ -18,7 +18,7 @@ use std::{
 use http::Method;
 use serde_json::{Value, json};
 use support::{Answer, TestOrigin};
-use weir_model::pop::Status;
+use weir_model::{pop::Status, ticket::TicketKey};
 use weir_origin::{http::pop::Neighbour, origin::Config};
 
 /// What the edge answers itself: no origin has it.
@@ -64,6 +64,10 @@ impl Neighbour for Beside {
             "bounds_hit": {}, "sent_bytes": 0,
         }))
         .unwrap()
+    }
+
+    fn ticket_key(&self) -> Option<TicketKey> {
+        None
     }
 
     fn drain(&self) {

@@ -28,7 +28,7 @@ use http::{
 };
 use tokio::task::AbortHandle;
 use weir_edge_abi::{self as abi, MAX_HEADER, Plan};
-use weir_model::{Country, WallTime, token};
+use weir_model::{Country, WallTime, key::Secret, ticket::TicketKey, token};
 
 use self::{claims::Verified, pathways::Pathways, rates::Rates};
 use crate::{policy::Policy, upstream::Sender};
@@ -50,6 +50,8 @@ pub(crate) struct Facts {
 
 /// What holds as long as a policy does.
 struct Standing {
+    /// What session tickets are signed with; empty if they are not.
+    ticket_key: Secret,
     country_header: Option<HeaderName>,
     device_header: Option<HeaderName>,
     verified: Verified,
@@ -72,6 +74,11 @@ impl Facts {
             .standing
             .write()
             .unwrap_or_else(PoisonError::into_inner) = standing;
+    }
+
+    /// What session tickets are signed with, as of now.
+    pub(crate) fn ticket_key(&self) -> Option<TicketKey> {
+        TicketKey::new(self.standing().ticket_key.clone()).ok()
     }
 
     /// The places that viewers are steered to, as of now.
@@ -114,6 +121,7 @@ impl Facts {
 impl Standing {
     fn new(policy: &Policy) -> Self {
         Self {
+            ticket_key: policy.config.ticket_key.clone(),
             country_header: policy.country_header.clone(),
             device_header: policy.device_header.clone(),
             verified: Verified::default(),

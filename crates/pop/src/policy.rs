@@ -3,6 +3,7 @@
 
 mod file;
 mod follow;
+mod source;
 
 use std::{
     io,
@@ -15,7 +16,7 @@ use thiserror::Error;
 use weir_edge_abi as abi;
 use weir_model::{country::InvalidCountry, jwk::InvalidJwk, key::InvalidKey};
 
-pub(crate) use follow::follow;
+pub(crate) use self::source::Source;
 
 /// Settings of one policy.
 #[derive(Clone, Debug, PartialEq)]
@@ -146,12 +147,24 @@ pub enum PolicyError {
     },
 }
 
+/// How many session tickets one address gets where nothing else is said. A view takes one: so many are
+/// enough for a street behind one address, and few for a script.
+const SESSIONS: abi::Rate = abi::Rate {
+    per_minute: 120,
+    burst: 300,
+};
+
 impl Policy {
-    /// No policy: no token is good, no country denied, nothing limited, no header believed.
+    /// No policy: no token is good, no country denied, no header believed, and nothing limited but
+    /// session tickets.
     pub(crate) fn none(pop: &str) -> Self {
         Self {
             config: abi::Config {
                 pop: pop.to_owned(),
+                limits: abi::Limits {
+                    sessions: SESSIONS,
+                    ..abi::Limits::default()
+                },
                 ..abi::Config::default()
             },
             country_header: None,

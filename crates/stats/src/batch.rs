@@ -8,13 +8,23 @@ use thiserror::Error;
 use utoipa::ToSchema;
 use weir_model::{VideoId, WallTime};
 
-use crate::schema::{EventType, InvalidValue};
+use crate::{
+    dimension::{Attributes, Dimension, InvalidLabel, Label},
+    schema::{EventType, InvalidValue},
+    ticketed::NotVouchedFor,
+};
 
 /// Most events in one batch.
 pub const MAX_EVENTS: usize = 500;
 
 /// Most videos that the events of one batch can be about.
 pub const MAX_VIDEOS: usize = 16;
+
+/// Most renditions that the events of one batch can name.
+pub const MAX_RENDITIONS: usize = 32;
+
+/// Longest session ticket that is looked at, in bytes.
+pub const MAX_TICKET: usize = 1024;
 
 /// How long after it happened an event is taken.
 pub const MAX_LATE: Duration = Duration::from_secs(48 * 3600);
@@ -72,6 +82,8 @@ pub struct Event {
     pub time: WallTime,
     /// How much, in the unit of the type.
     pub value: Option<u32>,
+    /// Which rendition was playing.
+    pub rendition: Label,
 }
 
 /// The events of one session.
@@ -79,6 +91,10 @@ pub struct Event {
 pub struct Batch {
     /// Whose.
     pub session: Session,
+    /// The session ticket that came with them, not verified.
+    pub ticket: Option<Box<str>>,
+    /// What holds for all of them.
+    pub attributes: Attributes,
     /// Each event or why it is refused, in the order sent.
     pub events: Vec<Result<Event, Refusal>>,
 }
@@ -92,6 +108,9 @@ pub enum InvalidBatch {
     /// The session is malformed.
     #[error(transparent)]
     Session(#[from] InvalidSession),
+    /// The ticket is longer than any.
+    #[error("a session ticket has at most {MAX_TICKET} characters")]
+    LongTicket,
     /// There are more than [`MAX_EVENTS`] events.
     #[error("{0} events in one batch; send at most {MAX_EVENTS} at a time")]
     TooManyEvents(usize),
@@ -116,6 +135,9 @@ pub enum Reason {
     /// Its value doesn't go with its type.
     #[error(transparent)]
     Value(#[from] InvalidValue),
+    /// Its rendition has no rendition's name.
+    #[error(transparent)]
+    Rendition(#[from] InvalidLabel),
     /// It happened more than [`MAX_LATE`] before it was received.
     #[error("quarantined: the event is {0} s old, which is more than 48 h")]
     TooLate(u64),
@@ -128,6 +150,12 @@ pub enum Reason {
     /// The batch is about more than [`MAX_VIDEOS`] videos already.
     #[error("a batch takes events of {MAX_VIDEOS} videos; send those of {0} in another")]
     TooManyVideos(VideoId),
+    /// The batch names [`MAX_RENDITIONS`] renditions already.
+    #[error("a batch names at most {MAX_RENDITIONS} renditions; send the others in another")]
+    TooManyRenditions,
+    /// No session ticket stands for it.
+    #[error(transparent)]
+    Ticket(#[from] NotVouchedFor),
 }
 
 impl Batch {
@@ -137,14 +165,47 @@ impl Batch {
         struct Envelope<'a> {
             #[serde(borrow)]
             session: std::borrow::Cow<'a, str>,
+            #[serde(default)]
+            ticket: Option<Box<str>>,
+            #[serde(default)]
+            device: Option<String>,
+            #[serde(default)]
+            browser: Option<String>,
+            #[serde(default)]
+            os: Option<String>,
             events: Vec<serde_json::Value>,
         }
-        let Envelope { session, events } = serde_json::from_slice(body)?;
+        let Envelope {
+            session,
+            ticket,
+            device,
+            browser,
+            os,
+            events,
+        } = serde_json::from_slice(body)?;
         let session = session.parse()?;
+        let ticket = ticket.filter(|ticket| !ticket.is_empty());
+        if ticket
+            .as_ref()
+            .is_some_and(|ticket| ticket.len() > MAX_TICKET)
+        {
+            return Err(InvalidBatch::LongTicket);
+        }
+        let mut attributes = Attributes::default();
+        for (dimension, word) in [
+            (Dimension::Device, device),
+            (Dimension::Browser, browser),
+            (Dimension::Os, os),
+        ] {
+            // These take any word: one that is not listed is counted as another.
+            if let Some(Ok(label)) = word.map(|word| dimension.label(&word)) {
+                attributes.set(dimension, label);
+            }
+        }
         if events.len() > MAX_EVENTS {
             return Err(InvalidBatch::TooManyEvents(events.len()));
         }
-        let mut videos = BTreeSet::new();
+        let mut mentioned = Mentioned::default();
         let events = events
             .into_iter()
             .map(|json| {
@@ -152,10 +213,15 @@ impl Batch {
                     .get("seq")
                     .and_then(|seq| seq.as_u64())
                     .and_then(|seq| seq.try_into().ok());
-                check(json, received, &mut videos).map_err(|reason| Refusal { seq, reason })
+                check(json, received, &mut mentioned).map_err(|reason| Refusal { seq, reason })
             })
             .collect();
-        Ok(Self { session, events })
+        Ok(Self {
+            session,
+            ticket,
+            attributes,
+            events,
+        })
     }
 
     /// The events that are taken.
@@ -170,15 +236,17 @@ impl Batch {
 
     /// Refuses the events of a video that does not exist.
     pub fn refuse_video(&mut self, unknown: VideoId) {
+        self.refuse(|event| (event.video == unknown).then_some(Reason::NoSuchVideo(event.video)));
+    }
+
+    /// Refuses the accepted events that `reason` finds one against.
+    pub fn refuse(&mut self, mut reason: impl FnMut(&Event) -> Option<Reason>) {
         for event in &mut self.events {
-            if let Ok(Event { seq, video, .. }) = *event
-                && video == unknown
+            if let Ok(accepted) = event
+                && let Some(reason) = reason(accepted)
             {
-                let reason = Reason::NoSuchVideo(video);
-                *event = Err(Refusal {
-                    seq: Some(seq),
-                    reason,
-                });
+                let seq = Some(accepted.seq);
+                *event = Err(Refusal { seq, reason });
             }
         }
     }
@@ -199,14 +267,22 @@ impl Batch {
         });
         Answers {
             results: results.collect(),
+            ticket: None,
         }
     }
+}
+
+/// What the events of a batch have named so far.
+#[derive(Default)]
+struct Mentioned {
+    videos: BTreeSet<VideoId>,
+    renditions: BTreeSet<Label>,
 }
 
 fn check(
     json: serde_json::Value,
     received: WallTime,
-    videos: &mut BTreeSet<VideoId>,
+    mentioned: &mut Mentioned,
 ) -> Result<Event, Reason> {
     let PostedEvent {
         seq,
@@ -214,19 +290,29 @@ fn check(
         event,
         time,
         value,
+        rendition,
     } = serde_json::from_value(json).map_err(|error| Reason::Malformed(error.to_string()))?;
     let value = event.check_value(value)?;
+    let rendition = rendition.map(|word| Dimension::Rendition.label(&word));
+    let rendition = rendition.transpose()?.unwrap_or_default();
     if received.since(time) > MAX_LATE {
         return Err(Reason::TooLate(received.since(time).as_secs()));
     }
     if time.since(received) > MAX_AHEAD {
         return Err(Reason::TooEarly(time.since(received).as_secs()));
     }
+    let Mentioned { videos, renditions } = mentioned;
     if !videos.contains(&video) {
         if videos.len() == MAX_VIDEOS {
             return Err(Reason::TooManyVideos(video));
         }
         videos.insert(video);
+    }
+    if !rendition.is_unknown() && !renditions.contains(&rendition) {
+        if renditions.len() == MAX_RENDITIONS {
+            return Err(Reason::TooManyRenditions);
+        }
+        renditions.insert(rendition);
     }
     Ok(Event {
         seq,
@@ -234,6 +320,7 @@ fn check(
         event,
         time,
         value,
+        rendition,
     })
 }
 
@@ -243,6 +330,22 @@ pub struct PostedBatch {
     /// 16 to 64 characters of `A-Z a-z 0-9 _ -`, drawn at random by the player.
     #[schema(pattern = "^[A-Za-z0-9_-]{16,64}$")]
     pub session: String,
+    /// The session ticket, if there is one: `POST /api/v1/videos/{id}/sessions` gives it. It stands
+    /// for the events of its video and its session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 1024)]
+    pub ticket: Option<String>,
+    /// What kind of device plays: desktop, phone, tablet or tv; another word counts as other.
+    /// Left out, the `User-Agent` tells, as for the next two.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
+    /// Which browser: chrome, edge, firefox, opera, safari or samsung.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub browser: Option<String>,
+    /// Which operating system: android, chromeos, ios, linux, macos, tizen, tvos, webos or
+    /// windows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub os: Option<String>,
     /// At most 500 events.
     #[schema(max_items = 500)]
     pub events: Vec<PostedEvent>,
@@ -264,6 +367,9 @@ pub struct PostedEvent {
     /// back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<i64>,
+    /// Which rendition was playing, by its name in the manifests.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rendition: Option<String>,
 }
 
 /// Answer to `POST /api/v1/events`.
@@ -271,6 +377,10 @@ pub struct PostedEvent {
 pub struct Answers {
     /// The fate of each event, in the order sent.
     pub results: Vec<EventAnswer>,
+    /// Why the session ticket is not good. With a new one, the events that were refused for it can be
+    /// sent again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ticket: Option<String>,
 }
 
 /// The fate of one event.
@@ -296,162 +406,5 @@ pub enum Status {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-    use serde_json::json;
-
-    use super::*;
-
-    const NOW: WallTime = WallTime(1_795_000_000_000);
-
-    fn parse(events: serde_json::Value) -> Batch {
-        let body = json!({"session": "0123456789abcdef", "events": events});
-        Batch::parse(body.to_string().as_bytes(), NOW).unwrap()
-    }
-
-    fn reasons(batch: &Batch) -> Vec<Option<String>> {
-        batch
-            .answers()
-            .results
-            .into_iter()
-            .map(|answer| answer.reason)
-            .collect()
-    }
-
-    #[test]
-    fn bad_events_are_refused_one_by_one() {
-        let mut batch = parse(json!([
-            {"seq": 1, "video": "oabcdefghijk", "type": "view", "time": NOW.0},
-            {"seq": 2, "video": "oabcdefghijk", "type": "watch", "time": NOW.0},
-            {"seq": 3, "video": "nonsense", "type": "view", "time": NOW.0},
-            {"seq": 4, "video": "oabcdefghijk", "type": "glance", "time": NOW.0},
-            {"seq": -5, "video": "oabcdefghijk", "type": "view", "time": NOW.0},
-            "what",
-            {"seq": 7, "video": "obbbbbbbbbbb", "type": "share", "time": NOW.0},
-            {"seq": 8, "video": "oabcdefghijk", "type": "stall", "time": NOW.0, "value": 250},
-        ]));
-        batch.refuse_video("obbbbbbbbbbb".parse().unwrap());
-        let answers = batch.answers().results;
-        let seqs: Vec<_> = answers.iter().map(|answer| answer.seq).collect();
-        assert_eq!(
-            seqs,
-            [
-                Some(1),
-                Some(2),
-                Some(3),
-                Some(4),
-                None,
-                None,
-                Some(7),
-                Some(8)
-            ],
-            "every event has its answer, in order"
-        );
-        let accepted: Vec<_> = answers
-            .iter()
-            .map(|answer| answer.status == Status::Accepted)
-            .collect();
-        assert_eq!(
-            accepted,
-            [true, false, false, false, false, false, false, true]
-        );
-        assert_eq!(batch.accepted().count(), 2);
-        assert_eq!(
-            answers[1].reason.as_deref(),
-            Some("watch needs a value from 1 to 3600000")
-        );
-        assert_eq!(
-            answers[6].reason.as_deref(),
-            Some("there is no video obbbbbbbbbbb")
-        );
-    }
-
-    #[test]
-    fn the_window_of_time_is_exact() {
-        let late = NOW.0 - 48 * 3_600_000;
-        let ahead = NOW.0 + 300_000;
-        let event = |time| json!({"seq": 1, "video": "oabcdefghijk", "type": "view", "time": time});
-        let batch = parse(json!([
-            event(late),
-            event(late - 1),
-            event(ahead),
-            event(ahead + 1)
-        ]));
-        assert_eq!(
-            reasons(&batch),
-            [
-                None,
-                Some("quarantined: the event is 172800 s old, which is more than 48 h".into()),
-                None,
-                Some("quarantined: the event lies 300 s in the future; is the clock right?".into()),
-            ]
-        );
-    }
-
-    #[test]
-    fn a_batch_is_bounded() {
-        let check = |body: &str, expected: &str| {
-            let refused = Batch::parse(body.as_bytes(), NOW).unwrap_err().to_string();
-            assert!(refused.contains(expected), "{refused}");
-        };
-        check("", "the batch is not");
-        check("[]", "the batch is not");
-        check(
-            r#"{"session": "short", "events": []}"#,
-            "a session is 16 to 64",
-        );
-        check(
-            r#"{"session": "0123456789abcde!", "events": []}"#,
-            "a session is 16 to 64",
-        );
-        let many = vec!["0"; MAX_EVENTS + 1].join(",");
-        check(
-            &format!(r#"{{"session": "0123456789abcdef", "events": [{many}]}}"#),
-            "501 events in one batch; send at most 500 at a time",
-        );
-    }
-
-    #[test]
-    fn a_batch_is_about_few_videos() {
-        let videos = (0..20).map(|i| VideoId::from_random(i, weir_model::Access::Open));
-        let events: Vec<_> = videos
-            .map(|video| json!({"seq": 1, "video": video, "type": "view", "time": NOW.0}))
-            .collect();
-        let batch = parse(json!(events));
-        assert_eq!(batch.videos().len(), MAX_VIDEOS);
-        assert_eq!(batch.accepted().count(), MAX_VIDEOS);
-        assert!(
-            reasons(&batch)[16]
-                .as_ref()
-                .is_some_and(|reason| reason.contains("16 videos"))
-        );
-    }
-
-    proptest! {
-        #[test]
-        fn any_body_is_taken_or_refused(body in prop::collection::vec(any::<u8>(), 0..200)) {
-            let _ = Batch::parse(&body, NOW);
-        }
-
-        #[test]
-        fn what_a_player_posts_is_read_back(
-            seq: u32, video: u64, value in 1..=3_600_000_i64, late in 0..=172_800_000_u64,
-        ) {
-            let posted = PostedBatch {
-                session: "s".repeat(64),
-                events: vec![PostedEvent {
-                    seq,
-                    video: VideoId::from_random(video, weir_model::Access::Protected),
-                    event: EventType::Watch,
-                    time: WallTime(NOW.0 - late),
-                    value: Some(value),
-                }],
-            };
-            let batch = Batch::parse(&serde_json::to_vec(&posted).unwrap(), NOW).unwrap();
-            let event = batch.events[0].as_ref().unwrap();
-            prop_assert_eq!(event.seq, seq);
-            prop_assert_eq!(event.time.0, NOW.0 - late);
-            prop_assert_eq!(event.value.map(i64::from), Some(value));
-        }
-    }
-}
+#[path = "batch_tests.rs"]
+mod tests;

@@ -1,4 +1,4 @@
-//! The accepted events of a batch, packed for the log: about 18 bytes an event instead of 80 as
+//! The accepted events of a batch, packed for the log: about 19 bytes an event instead of 80 as
 //! JSON, and found damaged if they are.
 //!
 //! All numbers are little-endian.
@@ -6,31 +6,39 @@
 //! ```text
 //! offset  size
 //!      0     3  "WEB"
-//!      3     1  format version, 1
+//!      3     1  format version, 2
 //!      4     4  checksum: first bytes of the SHA-256 of all that follows
 //!      8     8  when the batch was received, Unix ms
 //!     16     1  length of the session, then the session
+//!            1  number of attributes, each once and in the order of their codes:
+//!                 1  code of the dimension
+//!                 1  length of the label, then the label
 //!            2  number of videos, then 12 bytes each
-//!            2  number of events, then 18 bytes each:
+//!            1  number of renditions, each 1 byte of length, then the name
+//!            2  number of events, then 19 bytes each:
 //!                 1  which of the videos (so that there are at most 256)
 //!                 1  code of the type; the top bit says that there is a value
+//!                 1  which of the renditions, from 1; 0 if that is not known
 //!                 4  sequence number
 //!                 8  time, Unix ms
 //!                 4  value, or 0
 //! ```
+//!
+//! Version 1 had neither attributes nor renditions. It is read, and no longer written.
 
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 use weir_model::{VideoId, WallTime};
 
 use crate::{
-    batch::{Event, MAX_EVENTS, MAX_VIDEOS, Session},
+    batch::{Event, MAX_EVENTS, MAX_RENDITIONS, MAX_VIDEOS, Session},
+    dimension::{Attributes, Dimension, Label},
     schema::EventType,
 };
 
-const MAGIC: &[u8; 4] = b"WEB\x01";
+const MAGIC: &[u8; 3] = b"WEB";
 const HEADER_LEN: usize = 8;
-const EVENT_LEN: usize = 18;
+const EVENT_LEN: usize = 19;
 const HAS_VALUE: u8 = 0x80;
 
 /// Events of one session that were received together.
@@ -38,7 +46,15 @@ const HAS_VALUE: u8 = 0x80;
 pub struct Block {
     received: WallTime,
     session: Session,
+    attributes: Attributes,
     events: Vec<Event>,
+}
+
+/// Which fields there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Version {
+    One = 1,
+    Two = 2,
 }
 
 /// Names a block by its content without the time of receipt, so that a batch that is sent again
@@ -48,19 +64,24 @@ pub struct BatchId(pub [u8; 16]);
 
 /// Too much for one block.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
-#[error("{events} events of {videos} videos do not fit a block of {MAX_EVENTS} of {MAX_VIDEOS}")]
+#[error(
+    "{events} events of {videos} videos in {renditions} renditions do not fit a block of \
+     {MAX_EVENTS} of {MAX_VIDEOS} in {MAX_RENDITIONS}"
+)]
 pub struct BlockOverflow {
     /// How many events there are.
     pub events: usize,
     /// How many videos they are about.
     pub videos: usize,
+    /// How many renditions they name.
+    pub renditions: usize,
 }
 
 /// Bytes that are no block.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum InvalidBlock {
-    /// It does not begin as a block of this version.
-    #[error("not a block of version 1")]
+    /// It does not begin as a block of a known version.
+    #[error("not a block of version 1 or 2")]
     Unknown,
     /// The checksum does not match the content.
     #[error("the block's checksum is {stored:08x} and its content's is {computed:08x}")]
@@ -70,7 +91,7 @@ pub enum InvalidBlock {
         /// What its content gives.
         computed: u32,
     },
-    /// The checksum matches, but the content is not what this version writes.
+    /// The checksum matches, but the content is not what its version writes.
     #[error("the block's {0} is malformed")]
     Malformed(&'static str),
 }
@@ -83,18 +104,21 @@ impl Block {
     pub fn new(
         session: Session,
         received: WallTime,
+        attributes: Attributes,
         events: Vec<Event>,
     ) -> Result<Self, BlockOverflow> {
-        let videos = videos(&events).len();
-        if events.len() > MAX_EVENTS || videos > MAX_VIDEOS {
+        let (videos, renditions) = (videos(&events).len(), renditions(&events).len());
+        if events.len() > MAX_EVENTS || videos > MAX_VIDEOS || renditions > MAX_RENDITIONS {
             return Err(BlockOverflow {
                 events: events.len(),
                 videos,
+                renditions,
             });
         }
         Ok(Self {
             received,
             session,
+            attributes,
             events,
         })
     }
@@ -109,6 +133,11 @@ impl Block {
         &self.session
     }
 
+    /// What holds for all of them.
+    pub fn attributes(&self) -> &Attributes {
+        &self.attributes
+    }
+
     /// The events, in the order sent.
     pub fn events(&self) -> &[Event] {
         &self.events
@@ -121,16 +150,25 @@ impl Block {
 
     /// The packed form, and its name.
     pub fn encode(&self) -> (BatchId, Vec<u8>) {
-        let videos = self.videos();
+        let (videos, renditions) = (self.videos(), renditions(&self.events));
         let mut content = Vec::with_capacity(128 + self.events.len() * EVENT_LEN);
         content.extend_from_slice(&self.received.0.to_le_bytes());
         let session = self.session.as_str().as_bytes();
         // `Session` holds at most 64 bytes, and `new` has counted the events and videos.
         content.push(session.len() as u8);
         content.extend_from_slice(session);
+        content.push(self.attributes.known().count() as u8);
+        for (dimension, label) in self.attributes.known() {
+            content.push(dimension.definition().code);
+            push_label(&mut content, label);
+        }
         content.extend_from_slice(&(videos.len() as u16).to_le_bytes());
         for video in &videos {
             content.extend_from_slice(video.as_str().as_bytes());
+        }
+        content.push(renditions.len() as u8);
+        for rendition in &renditions {
+            push_label(&mut content, *rendition);
         }
         content.extend_from_slice(&(self.events.len() as u16).to_le_bytes());
         for event in &self.events {
@@ -145,6 +183,8 @@ impl Block {
             } else {
                 code
             });
+            let rendition = renditions.iter().position(|name| *name == event.rendition);
+            content.push(rendition.map_or(0, |at| at as u8 + 1));
             content.extend_from_slice(&event.seq.to_le_bytes());
             content.extend_from_slice(&event.time.0.to_le_bytes());
             content.extend_from_slice(&event.value.unwrap_or(0).to_le_bytes());
@@ -152,14 +192,15 @@ impl Block {
         let digest = Sha256::digest(&content[size_of::<WallTime>()..]);
         let mut id = [0; 16];
         id.copy_from_slice(&digest[..16]);
-        (BatchId(id), Self::sealed(&content))
+        (BatchId(id), Self::sealed(Version::Two as u8, &content))
     }
 
-    /// Puts header and checksum before any content. [`Block::decode`] is strict about what lies
-    /// behind them too, and this is how a fuzzer gets there.
-    pub fn sealed(content: &[u8]) -> Vec<u8> {
+    /// Puts header and checksum before any content of this version. [`Block::decode`] is strict
+    /// about what lies behind them too, and this is how a fuzzer gets there.
+    pub fn sealed(version: u8, content: &[u8]) -> Vec<u8> {
         let mut out = Vec::with_capacity(HEADER_LEN + content.len());
         out.extend_from_slice(MAGIC);
+        out.push(version);
         out.extend_from_slice(&checksum(content).to_le_bytes());
         out.extend_from_slice(content);
         out
@@ -171,6 +212,11 @@ impl Block {
         if reader.array() != Some(*MAGIC) {
             return Err(InvalidBlock::Unknown);
         }
+        let version = match reader.array() {
+            Some([1]) => Version::One,
+            Some([2]) => Version::Two,
+            _ => return Err(InvalidBlock::Unknown),
+        };
         let stored = reader
             .array()
             .map(u32::from_le_bytes)
@@ -183,16 +229,28 @@ impl Block {
             .u64()
             .ok_or(InvalidBlock::Malformed("time of receipt"))?;
         let session = reader.session().ok_or(InvalidBlock::Malformed("session"))?;
+        let attributes = match version {
+            Version::One => Attributes::default(),
+            Version::Two => reader
+                .attributes()
+                .ok_or(InvalidBlock::Malformed("list of attributes"))?,
+        };
         let videos = reader
             .videos()
             .ok_or(InvalidBlock::Malformed("list of videos"))?;
+        let renditions = match version {
+            Version::One => Vec::new(),
+            Version::Two => reader
+                .renditions()
+                .ok_or(InvalidBlock::Malformed("list of renditions"))?,
+        };
         let events = reader
-            .events(&videos)
+            .events(version, &videos, &renditions)
             .ok_or(InvalidBlock::Malformed("list of events"))?;
         if !reader.0.is_empty() {
             return Err(InvalidBlock::Malformed("length"));
         }
-        Self::new(session, WallTime(received), events)
+        Self::new(session, WallTime(received), attributes, events)
             .map_err(|_| InvalidBlock::Malformed("number of events"))
     }
 }
@@ -205,6 +263,24 @@ fn videos(events: &[Event]) -> Vec<VideoId> {
         }
     }
     videos
+}
+
+/// Those that are named, in the order of first mention.
+fn renditions(events: &[Event]) -> Vec<Label> {
+    let mut renditions = Vec::new();
+    for Event { rendition, .. } in events {
+        if !rendition.is_unknown() && !renditions.contains(rendition) {
+            renditions.push(*rendition);
+        }
+    }
+    renditions
+}
+
+/// A label holds at most 32 bytes.
+fn push_label(out: &mut Vec<u8>, label: Label) {
+    let word = label.as_str().as_bytes();
+    out.push(word.len() as u8);
+    out.extend_from_slice(word);
 }
 
 fn checksum(bytes: &[u8]) -> u32 {
@@ -244,6 +320,37 @@ impl<'a> Reader<'a> {
         self.text(len.into())?.parse().ok()
     }
 
+    fn label(&mut self, dimension: Dimension) -> Option<Label> {
+        let [len] = self.array()?;
+        let word = self.text(len.into())?;
+        // Nothing else was written: another word would be counted as what it is not.
+        let label = dimension.label(word).ok();
+        label.filter(|label| label.as_str() == word)
+    }
+
+    fn attributes(&mut self) -> Option<Attributes> {
+        let [count] = self.array()?;
+        let mut attributes = Attributes::default();
+        let mut last = 0;
+        for _ in 0..count {
+            let [code] = self.array()?;
+            let dimension = Dimension::from_code(code).filter(|_| code > last)?;
+            if dimension == Dimension::Rendition {
+                return None;
+            }
+            attributes.set(dimension, self.label(dimension)?);
+            last = code;
+        }
+        Some(attributes)
+    }
+
+    fn renditions(&mut self) -> Option<Vec<Label>> {
+        let [count] = self.array()?;
+        (0..count)
+            .map(|_| self.label(Dimension::Rendition))
+            .collect()
+    }
+
     fn videos(&mut self) -> Option<Vec<VideoId>> {
         let count = self.u16()?;
         (0..count)
@@ -251,13 +358,29 @@ impl<'a> Reader<'a> {
             .collect()
     }
 
-    fn events(&mut self, videos: &[VideoId]) -> Option<Vec<Event>> {
+    fn events(
+        &mut self,
+        version: Version,
+        videos: &[VideoId],
+        renditions: &[Label],
+    ) -> Option<Vec<Event>> {
         let count = self.u16()?;
-        (0..count).map(|_| self.event(videos)).collect()
+        (0..count)
+            .map(|_| self.event(version, videos, renditions))
+            .collect()
     }
 
-    fn event(&mut self, videos: &[VideoId]) -> Option<Event> {
+    fn event(
+        &mut self,
+        version: Version,
+        videos: &[VideoId],
+        renditions: &[Label],
+    ) -> Option<Event> {
         let [video, code] = self.array()?;
+        let rendition = match version {
+            Version::One => 0,
+            Version::Two => self.array::<1>()?[0],
+        };
         let (seq, time, value) = (self.u32()?, self.u64()?, self.u32()?);
         Some(Event {
             seq,
@@ -265,104 +388,14 @@ impl<'a> Reader<'a> {
             event: EventType::from_code(code & !HAS_VALUE)?,
             time: WallTime(time),
             value: (code & HAS_VALUE != 0).then_some(value),
+            rendition: match rendition {
+                0 => Label::UNKNOWN,
+                n => *renditions.get(usize::from(n) - 1)?,
+            },
         })
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-    use weir_model::Access;
-
-    use super::*;
-    use crate::schema::TABLE;
-
-    fn block() -> impl Strategy<Value = Block> {
-        let event = (
-            any::<u32>(),
-            0..5_u64,
-            0..TABLE.len(),
-            any::<u64>(),
-            any::<Option<u32>>(),
-        )
-            .prop_map(|(seq, video, event, time, value)| Event {
-                seq,
-                video: VideoId::from_random(video, Access::Open),
-                event: TABLE[event].event,
-                time: WallTime(time),
-                value,
-            });
-        (
-            "[A-Za-z0-9_-]{16,64}",
-            any::<u64>(),
-            prop::collection::vec(event, 0..40),
-        )
-            .prop_map(|(session, received, events)| {
-                Block::new(session.parse().unwrap(), WallTime(received), events).unwrap()
-            })
-    }
-
-    proptest! {
-        #[test]
-        fn what_is_packed_is_read_back(block in block()) {
-            let (_, bytes) = block.encode();
-            prop_assert_eq!(Block::decode(&bytes), Ok(block));
-        }
-
-        #[test]
-        fn damage_is_noticed(block in block(), at: prop::sample::Index, flip in 1..=255_u8) {
-            let (_, mut bytes) = block.encode();
-            let at = at.index(bytes.len());
-            bytes[at] ^= flip;
-            prop_assert!(Block::decode(&bytes).is_err());
-            prop_assert!(Block::decode(&bytes[..at]).is_err());
-        }
-
-        #[test]
-        fn hostile_content_is_refused(content in prop::collection::vec(any::<u8>(), 0..200)) {
-            let _ = Block::decode(&Block::sealed(&content));
-        }
-
-        #[test]
-        fn the_name_is_that_of_the_content(block in block(), later: u64) {
-            let again = Block { received: WallTime(later), ..block.clone() };
-            prop_assert_eq!(block.encode().0, again.encode().0);
-            let mut other = block.clone();
-            other.events.push(Event {
-                seq: 1,
-                video: VideoId::from_random(1, Access::Open),
-                event: EventType::Share,
-                time: WallTime(1),
-                value: None,
-            });
-            prop_assert_ne!(block.encode().0, other.encode().0);
-        }
-    }
-
-    /// What is in the logs of others must stay readable: this is a block of version 1.
-    #[test]
-    fn the_format_stays() {
-        let event = |seq, event, value| Event {
-            seq,
-            video: "oabcdefghijk".parse().unwrap(),
-            event,
-            time: WallTime(0x0102),
-            value,
-        };
-        let events = vec![
-            event(1, EventType::View, None),
-            event(2, EventType::Watch, Some(9)),
-        ];
-        let session = "0123456789abcdef".parse().unwrap();
-        let (_, bytes) = Block::new(session, WallTime(0x0a0b), events)
-            .unwrap()
-            .encode();
-        let mut expected = b"WEB\x01".to_vec();
-        expected.extend_from_slice(&bytes[4..8]);
-        expected.extend_from_slice(b"\x0b\x0a\0\0\0\0\0\0\x100123456789abcdef\x01\0oabcdefghijk");
-        expected.extend_from_slice(b"\x02\0");
-        expected.extend_from_slice(b"\0\x01\x01\0\0\0\x02\x01\0\0\0\0\0\0\0\0\0\0");
-        expected.extend_from_slice(b"\0\x87\x02\0\0\0\x02\x01\0\0\0\0\0\0\x09\0\0\0");
-        assert_eq!(bytes, expected);
-    }
-}
+#[path = "block_tests.rs"]
+mod tests;

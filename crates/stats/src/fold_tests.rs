@@ -1,22 +1,29 @@
 //! The fold against an independent count in plain maps, on logs made by chance: shuffled,
-//! duplicated, split into other batches, and replayed from any committed offset.
+//! duplicated, split into other batches, told by other edges, and replayed from any committed
+//! offset.
+
+#[path = "fold_oracle.rs"]
+mod oracle;
 
 use std::collections::HashSet;
 
 use proptest::prelude::*;
 use weir_model::{Access, WallTime};
 
+use self::oracle::{Sent, count};
 use super::*;
-use crate::{batch::Event, schema::EventType};
+use crate::dimension::Attributes;
 
 const NOW: u64 = 1_795_000_000_000;
 
-type Rollups = BTreeMap<RollupKey, Rollup>;
+type Rollups = BTreeMap<RollupKey, Cell>;
+type Breakdowns = BTreeMap<BreakdownKey, Breakdown>;
 
 /// What a store holds after a commit.
 #[derive(Clone, Default)]
 struct Committed {
     rollups: Rollups,
+    breakdowns: Breakdowns,
     viewers: HashMap<ViewerKey, Vec<u8>>,
     /// How many blocks of the log are in it.
     offset: usize,
@@ -46,8 +53,11 @@ fn fold(log: &[Vec<u8>], mut store: Committed, commits: &HashSet<usize>) -> Vec<
             }
         }
         let changes = fold.changes();
-        for (key, rollup) in changes.rollups {
-            *store.rollups.entry(key).or_default() += rollup;
+        for (key, cell) in changes.minutes.rollups() {
+            store.rollups.entry(key).or_default().merge(&cell);
+        }
+        for (key, breakdown) in changes.minutes.breakdowns() {
+            store.breakdowns.entry(key).or_default().merge(&breakdown);
         }
         let viewers = changes
             .viewers
@@ -59,101 +69,31 @@ fn fold(log: &[Vec<u8>], mut store: Committed, commits: &HashSet<usize>) -> Vec<
     stores
 }
 
-/// What counts, told again without bitmaps, tiers or incremental states.
-fn count(blocks: &[(Session, Vec<Event>)]) -> Rollups {
-    let mut seen = HashSet::new();
-    let mut viewed = HashSet::new();
-    let mut opinions: HashMap<(Session, VideoId), EventType> = HashMap::new();
-    let mut claims: HashMap<(Session, VideoId), Vec<(u64, u64)>> = HashMap::new();
-    let mut watched: HashMap<(Session, VideoId), u64> = HashMap::new();
-    let mut facts: Vec<(VideoId, EventType, u64, i64, i64)> = Vec::new();
-    for (session, events) in blocks {
-        for event in events {
-            let Event {
-                seq,
-                video,
-                event: kind,
-                time: WallTime(time),
-                value,
-            } = *event;
-            let viewer = (session.clone(), video);
-            if !seen.insert((viewer.clone(), seq)) {
-                continue;
-            }
-            match kind {
-                EventType::View => {
-                    if viewed.insert(viewer) {
-                        facts.push((video, kind, time, 1, 0));
-                    }
-                }
-                EventType::Like | EventType::Dislike => {
-                    let held = opinions.get(&viewer).copied();
-                    if value == Some(0) {
-                        if held == Some(kind) {
-                            opinions.remove(&viewer);
-                            facts.push((video, kind, time, -1, 0));
-                        }
-                    } else if held != Some(kind) {
-                        opinions.insert(viewer, kind);
-                        facts.push((video, kind, time, 1, 0));
-                        facts.extend(held.map(|held| (video, held, time, -1, 0)));
-                    }
-                }
-                EventType::Watch => {
-                    let ms = u64::from(value.unwrap());
-                    let claims = claims.entry(viewer.clone()).or_default();
-                    claims.push((time - ms, time));
-                    let from = claims.iter().map(|claim| claim.0).min().unwrap();
-                    let to = claims.iter().map(|claim| claim.1).max().unwrap();
-                    let watched = watched.entry(viewer).or_default();
-                    let counted = ms.min(to - from - *watched);
-                    *watched += counted;
-                    if counted > 0 {
-                        facts.push((video, kind, time, 1, counted as i64));
-                    }
-                }
-                _ => {
-                    let value = value.filter(|_| kind.unit().is_some()).unwrap_or(0);
-                    facts.push((video, kind, time, 1, value.into()));
-                }
-            }
-        }
-    }
-    let mut rollups = Rollups::new();
-    for (video, event, time, count, sum) in facts {
-        for (tier, length) in [
-            (Tier::Minute, 60_000),
-            (Tier::Hour, 3_600_000),
-            (Tier::Day, 86_400_000),
-        ] {
-            let start = WallTime(time / length * length);
-            let rollup = rollups
-                .entry(RollupKey {
-                    tier,
-                    video,
-                    event,
-                    start,
-                })
-                .or_default();
-            rollup.count += count;
-            rollup.sum += sum;
-        }
-    }
-    rollups
-}
-
 fn session(n: usize) -> Session {
     format!("session-number-{n:04}").parse().unwrap()
 }
 
-fn pack(blocks: &[(Session, Vec<Event>)]) -> Vec<Vec<u8>> {
-    let blocks = blocks.iter().map(|(session, events)| {
-        Block::new(session.clone(), WallTime(NOW), events.clone())
-            .unwrap()
-            .encode()
-            .1
+fn pack(blocks: &[Sent]) -> Vec<Vec<u8>> {
+    let blocks = blocks.iter().map(|sent| {
+        let (session, events) = (sent.session.clone(), sent.events.clone());
+        let block = Block::new(session, WallTime(NOW), sent.attributes, events);
+        block.unwrap().encode().1
     });
     blocks.collect()
+}
+
+/// What an edge may know of a viewer: nothing, or where they are and what they hold.
+fn attributes(n: usize) -> Attributes {
+    let known: &[(Dimension, &str)] = match n {
+        0 => &[],
+        1 => &[(Dimension::Country, "DE"), (Dimension::Pop, "paris")],
+        _ => &[(Dimension::Country, "FR"), (Dimension::Device, "phone")],
+    };
+    let mut attributes = Attributes::default();
+    for (dimension, word) in known {
+        attributes.set(*dimension, dimension.label(word).unwrap());
+    }
+    attributes
 }
 
 /// One event of a small world: few sessions and videos, so that they meet often.
@@ -166,10 +106,13 @@ fn event() -> impl Strategy<Value = (usize, Event)> {
         Just((E::Share, None)),
         (1..20_000_u32).prop_map(|ms| (E::Watch, Some(ms))),
         (0..9000_u32).prop_map(|ms| (E::Stall, Some(ms))),
+        (0..9000_u32).prop_map(|ms| (E::Startup, Some(ms))),
         any::<u32>().prop_map(|code| (E::Error, Some(code))),
     ];
-    (0..3_usize, 0..2_u64, 0..40_u32, kinds, 0..200_000_000_u64).prop_map(
-        |(session, video, seq, (event, value), late)| {
+    let rendition = prop::sample::select(vec!["", "720p", "source"]);
+    let late = 0..200_000_000_u64;
+    (0..3_usize, 0..2_u64, 0..40_u32, kinds, late, rendition).prop_map(
+        |(session, video, seq, (event, value), late, rendition)| {
             let video = VideoId::from_random(video, Access::Open);
             (
                 session,
@@ -179,24 +122,21 @@ fn event() -> impl Strategy<Value = (usize, Event)> {
                     event,
                     time: WallTime(NOW - late),
                     value,
+                    rendition: Dimension::Rendition.label(rendition).unwrap_or_default(),
                 },
             )
         },
     )
 }
 
-fn blocks() -> impl Strategy<Value = Vec<(Session, Vec<Event>)>> {
-    prop::collection::vec((0..3_usize, prop::collection::vec(event(), 1..12)), 1..20).prop_map(
-        |blocks| {
-            let block = |(n, events): (usize, Vec<(usize, Event)>)| {
-                (
-                    session(n),
-                    events.into_iter().map(|(_, event)| event).collect(),
-                )
-            };
-            blocks.into_iter().map(block).collect()
-        },
-    )
+fn blocks() -> impl Strategy<Value = Vec<Sent>> {
+    let events = prop::collection::vec(event(), 1..12);
+    let sent = (0..3_usize, 0..3_usize, events).prop_map(|(n, edge, events)| Sent {
+        session: session(n),
+        attributes: attributes(edge),
+        events: events.into_iter().map(|(_, event)| event).collect(),
+    });
+    prop::collection::vec(sent, 1..20)
 }
 
 /// Events of players that tell the truth: numbers are never used for two events, nobody views
@@ -226,16 +166,20 @@ fn honest() -> impl Strategy<Value = Vec<(usize, Event)>> {
 }
 
 /// Cuts a list of events into blocks of one session each.
-fn split(events: &[(usize, Event)], sizes: &[usize]) -> Vec<(Session, Vec<Event>)> {
-    let mut blocks: Vec<(Session, Vec<Event>)> = Vec::new();
+fn split(events: &[(usize, Event)], sizes: &[usize]) -> Vec<Sent> {
+    let mut blocks: Vec<Sent> = Vec::new();
     let mut sizes = sizes.iter().cycle();
     let mut left = 0;
     for (n, event) in events {
         match blocks.last_mut() {
-            Some((of, block)) if left > 0 && *of == session(*n) => block.push(*event),
+            Some(sent) if left > 0 && sent.session == session(*n) => sent.events.push(*event),
             _ => {
                 left = *sizes.next().unwrap_or(&1);
-                blocks.push((session(*n), vec![*event]));
+                blocks.push(Sent {
+                    session: session(*n),
+                    attributes: attributes(*n),
+                    events: vec![*event],
+                });
             }
         }
         left = left.saturating_sub(1);
@@ -247,8 +191,10 @@ proptest! {
     #[test]
     fn equals_an_independent_count(blocks in blocks()) {
         let stores = fold(&pack(&blocks), Committed::default(), &HashSet::new());
-        let folded = &stores.last().unwrap().rollups;
-        prop_assert_eq!(folded, &count(&blocks));
+        let folded = stores.last().unwrap();
+        let (rollups, breakdowns) = count(&blocks);
+        prop_assert_eq!(&folded.rollups, &rollups);
+        prop_assert_eq!(&folded.breakdowns, &breakdowns);
     }
 
     #[test]
@@ -261,6 +207,7 @@ proptest! {
             for commits in [&HashSet::new(), &commits] {
                 let again = fold(&log, store.clone(), commits).pop().unwrap();
                 prop_assert_eq!(&again.rollups, &whole.rollups);
+                prop_assert_eq!(&again.breakdowns, &whole.breakdowns);
                 prop_assert_eq!(&again.viewers, &whole.viewers);
             }
         }
@@ -282,10 +229,93 @@ proptest! {
         let plain = fold(&pack(&split(&events, &[1])), Committed::default(), &HashSet::new());
         let other = fold(&pack(&split(&resent, &sizes)), Committed::default(), &HashSet::new());
         prop_assert_eq!(&plain.last().unwrap().rollups, &other.last().unwrap().rollups);
+        prop_assert_eq!(&plain.last().unwrap().breakdowns, &other.last().unwrap().breakdowns);
         let counted: i64 = plain.last().unwrap().rollups.iter()
-            .filter(|(key, _)| key.tier == Tier::Day)
-            .map(|(_, rollup)| rollup.count)
+            .filter(|(key, _)| key.tier == Tier::Day && key.subject == Subject::All)
+            .map(|(_, cell)| cell.rollup.count)
             .sum();
         prop_assert_eq!(counted, events.len() as i64, "every honest event counts");
     }
+
+    /// Groups add up to the total, for every type and dimension.
+    #[test]
+    fn nothing_is_lost_between_the_groups(blocks in blocks()) {
+        let stores = fold(&pack(&blocks), Committed::default(), &HashSet::new());
+        let folded = stores.last().unwrap();
+        for (key, cell) in &folded.rollups {
+            for dimension in Dimension::ALL {
+                let breakdown = &folded.breakdowns[&BreakdownKey {
+                    tier: key.tier,
+                    subject: key.subject,
+                    dimension,
+                    start: key.start,
+                }];
+                let mut sum = Cell::default();
+                for (_, cell) in breakdown.of(key.event) {
+                    sum.merge(cell);
+                }
+                prop_assert_eq!(&sum, cell);
+            }
+        }
+    }
+
+    /// Hours are their minutes added up, and days their hours.
+    #[test]
+    fn coarse_tiers_are_fine_ones_added_up(blocks in blocks()) {
+        let stores = fold(&pack(&blocks), Committed::default(), &HashSet::new());
+        let rollups = &stores.last().unwrap().rollups;
+        for (fine, coarse) in [(Tier::Minute, Tier::Hour), (Tier::Hour, Tier::Day)] {
+            let mut added = Rollups::new();
+            for (key, cell) in rollups.iter().filter(|(key, _)| key.tier == fine) {
+                let (tier, start) = (coarse, coarse.floor(key.start));
+                added.entry(RollupKey { tier, start, ..*key }).or_default().merge(cell);
+            }
+            let kept: Rollups = rollups
+                .iter()
+                .filter(|(key, _)| key.tier == coarse)
+                .map(|(key, cell)| (*key, cell.clone()))
+                .collect();
+            prop_assert_eq!(added, kept);
+        }
+    }
+}
+
+/// What a busy minute writes: rows for videos, types and dimensions, and none for their values.
+#[test]
+fn a_minute_of_a_thousand_videos_is_few_rows() {
+    const VIDEOS: u64 = 1000;
+    let types = [
+        (EventType::View, None),
+        (EventType::Watch, Some(10_000)),
+        (EventType::Startup, Some(400)),
+        (EventType::Stall, Some(900)),
+        (EventType::Bitrate, Some(2500)),
+        (EventType::Latency, Some(3000)),
+    ];
+    let mut fold = Fold::default();
+    for video in 0..VIDEOS {
+        let video = VideoId::from_random(video, Access::Open);
+        for n in 0..8 {
+            let events = types.iter().enumerate().map(|(seq, (event, value))| Event {
+                seq: seq as u32,
+                video,
+                event: *event,
+                time: WallTime(NOW),
+                value: value.map(|value| value + 77 * n as u32),
+                rendition: Dimension::Rendition.label(["360p", "720p"][n % 2]).unwrap(),
+            });
+            let events = events.collect();
+            let block = Block::new(session(n), WallTime(NOW), attributes(n % 3), events);
+            fold.push(&block.unwrap());
+        }
+    }
+    let subjects = VIDEOS as usize + 1;
+    let tiers = Tier::ALL.len();
+    let (rollups, breakdowns) = (fold.minutes().rollups(), fold.minutes().breakdowns());
+    assert_eq!(rollups.len(), subjects * types.len() * tiers);
+    assert_eq!(breakdowns.len(), subjects * Dimension::COUNT * tiers);
+    let totals = rollups.values().map(|cell| cell.sketches().len()).max();
+    let cells = breakdowns.values().map(|cells| cells.encode().len()).max();
+    assert!(totals < Some(100), "{totals:?} bytes of sketches");
+    assert!(cells < Some(600), "{cells:?} bytes of cells");
 }

@@ -1,5 +1,5 @@
-//! A question about a range, and its answer. A range is widened to the rollups that are kept, and
-//! the answer says which range it is about.
+//! A question about a range. A range is widened to the rollups that are kept, and the answer says
+//! which range it is about.
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -8,12 +8,17 @@ use weir_model::{VideoId, WallTime};
 
 use crate::{
     batch::MAX_AHEAD,
-    rollup::{Rollup, Tier},
-    schema::{EventType, Unit},
+    dimension::Dimension,
+    quantiles::Quantile,
+    rollup::{Subject, Tier},
+    schema::EventType,
 };
 
 /// Most points in one answer.
 pub const MAX_POINTS: u64 = 1500;
+
+/// Most points of each group in one answer.
+pub const MAX_POINTS_GROUPED: u64 = 200;
 
 /// What is made of the events in a step.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -26,20 +31,31 @@ pub enum Function {
     Sum,
     /// Their values, added up and divided by how many there were; null where there were none.
     Avg,
+    /// How many sessions sent them, to about 1.6%; exact for a few.
+    Unique,
+    /// The value that so many do not exceed, to 1.6%; null where there were none.
+    Quantile,
 }
 
 /// Parameters of `GET /api/v1/stats`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct StatsQuery {
-    /// Of which video.
-    pub video: VideoId,
+    /// Of which video. Default: of all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub video: Option<VideoId>,
     /// Which type of event.
     pub event: EventType,
     /// What to make of the events. Default: count.
     #[serde(default)]
     pub function: Function,
+    /// Which quantile, from 0 to 1. Default: 0.5, the median.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quantile: Option<f64>,
+    /// Which dimension to break the answer down by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group_by: Option<Dimension>,
     /// From when on, in Unix ms. Default: from the beginning.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start: Option<WallTime>,
@@ -53,11 +69,23 @@ pub struct StatsQuery {
 }
 
 /// A question that has no answer.
-#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Error, PartialEq)]
 pub enum InvalidQuery {
     /// The type's events carry no quantity.
     #[error("{} events carry no quantity to add up; ask for function=count", .0.as_str())]
     NoQuantity(EventType),
+    /// The sessions behind the type's events are not counted.
+    #[error("the sessions of {} events are not counted; those of view, watch, stall and error are", .0.as_str())]
+    NoUniques(EventType),
+    /// How the type's values are spread is not kept.
+    #[error("quantiles of {} are not kept; those of startup, stall, bitrate and latency are", .0.as_str())]
+    NoQuantiles(EventType),
+    /// It is no fraction.
+    #[error("quantile goes from 0 to 1, as in 0.95; it can't be {0}")]
+    Quantile(f64),
+    /// It goes with another function.
+    #[error("quantile={0} goes with function=quantile alone")]
+    StrayQuantile(f64),
     /// The range is empty or lies in the future.
     #[error("start ({start}) must lie before end ({end}), which is 5 min from now at the latest")]
     EmptyRange {
@@ -69,25 +97,41 @@ pub enum InvalidQuery {
     /// A step of no length.
     #[error("step is in seconds and at least 1")]
     ZeroStep,
-    /// There would be more than [`MAX_POINTS`] points.
-    #[error("that makes {points} points and the most is {MAX_POINTS}; ask for a step of {step} s")]
+    /// There would be more than [`MAX_POINTS`] points, or more than [`MAX_POINTS_GROUPED`] of each
+    /// group.
+    #[error("that makes {points} points and the most is {most}; ask for a step of {step} s")]
     TooManyPoints {
         /// How many.
         points: u64,
+        /// How many there may be.
+        most: u64,
         /// A step that gives few enough, in seconds.
         step: u64,
     },
+    /// The window of a ranking has no length, or is longer than [`crate::top::MAX_WINDOW`].
+    #[error("window is in seconds, from 60 to 31622400; it can't be {0}")]
+    Window(u64),
+    /// The half-life of a ranking has no length.
+    #[error("half_life is in seconds and at least 1")]
+    ZeroHalfLife,
+    /// The length of a ranking.
+    #[error("limit goes from 1 to 100; it can't be {0}")]
+    Limit(u32),
 }
 
 /// A question about whole rollups.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Range {
-    /// Of which video.
-    pub video: VideoId,
+    /// About whom.
+    pub subject: Subject,
     /// Which type of event.
     pub event: EventType,
     /// What to make of the events.
     pub function: Function,
+    /// Which quantile, if that is the function.
+    pub quantile: Quantile,
+    /// Broken down by what.
+    pub group_by: Option<Dimension>,
     /// Which rollups.
     pub tier: Tier,
     /// Start of the first one.
@@ -102,20 +146,10 @@ impl StatsQuery {
     /// Widens the range to whole rollups of the finest tier that is kept from its start on, and
     /// the step to a multiple of them.
     pub fn resolve(&self, now: WallTime) -> Result<Range, InvalidQuery> {
-        let Self {
-            video,
-            event,
-            function,
-            start,
-            end,
-            step,
-        } = *self;
-        if function != Function::Count && event.unit().is_none() {
-            return Err(InvalidQuery::NoQuantity(event));
-        }
-        let start = start.unwrap_or_default();
+        let quantile = self.check()?;
+        let start = self.start.unwrap_or_default();
         let last = now.plus(MAX_AHEAD);
-        let end = end.map_or(last, |end| end.min(last));
+        let end = self.end.map_or(last, |end| end.min(last));
         if start > end {
             return Err(InvalidQuery::EmptyRange {
                 start: start.0,
@@ -129,7 +163,7 @@ impl StatsQuery {
         let length = tier.length_ms();
         let end = WallTime(end.0.max(start.0 + 1).next_multiple_of(length));
         let range_ms = end.0 - start.0;
-        let step_ms = match step {
+        let step_ms = match self.step {
             Some(0) => return Err(InvalidQuery::ZeroStep),
             Some(step) => step
                 .saturating_mul(1000)
@@ -138,19 +172,52 @@ impl StatsQuery {
             None => range_ms,
         };
         let points = range_ms.div_ceil(step_ms);
-        if points > MAX_POINTS {
-            let step = range_ms.div_ceil(MAX_POINTS).next_multiple_of(length) / 1000;
-            return Err(InvalidQuery::TooManyPoints { points, step });
+        let most = match self.group_by {
+            None => MAX_POINTS,
+            Some(_) => MAX_POINTS_GROUPED,
+        };
+        if points > most {
+            let step = range_ms.div_ceil(most).next_multiple_of(length) / 1000;
+            return Err(InvalidQuery::TooManyPoints { points, most, step });
         }
         Ok(Range {
-            video,
-            event,
-            function,
+            subject: self.video.map_or(Subject::All, Subject::Video),
+            event: self.event,
+            function: self.function,
+            quantile,
+            group_by: self.group_by,
             tier,
             start,
             end,
             step_ms,
         })
+    }
+
+    /// Whether the type has what the function asks of it.
+    fn check(&self) -> Result<Quantile, InvalidQuery> {
+        let Self {
+            event, function, ..
+        } = *self;
+        let definition = event.definition();
+        match function {
+            Function::Sum | Function::Avg if event.unit().is_none() => {
+                return Err(InvalidQuery::NoQuantity(event));
+            }
+            Function::Unique if !definition.unique => return Err(InvalidQuery::NoUniques(event)),
+            Function::Quantile if !definition.quantile => {
+                return Err(InvalidQuery::NoQuantiles(event));
+            }
+            _ => {}
+        }
+        match self.quantile {
+            Some(quantile) if function != Function::Quantile => {
+                Err(InvalidQuery::StrayQuantile(quantile))
+            }
+            Some(quantile) => {
+                Quantile::from_fraction(quantile).ok_or(InvalidQuery::Quantile(quantile))
+            }
+            None => Ok(Quantile::MEDIAN),
+        }
     }
 }
 
@@ -160,122 +227,9 @@ impl Range {
         (self.start..self.end).contains(&start)
     }
 
-    /// The answer from the rollups in the range, in any order; a start may come several times,
-    /// and what lies outside the range is ignored.
-    pub fn answer(
-        &self,
-        rollups: impl IntoIterator<Item = (WallTime, Rollup)>,
-        as_of: WallTime,
-        stale: bool,
-    ) -> StatsAnswer {
-        // `resolve` has bounded the number of points.
-        let count = (self.end.0 - self.start.0).div_ceil(self.step_ms) as usize;
-        let mut steps = vec![Rollup::default(); count];
-        let mut total = Rollup::default();
-        for (start, rollup) in rollups
-            .into_iter()
-            .filter(|(start, _)| self.contains(*start))
-        {
-            steps[((start.0 - self.start.0) / self.step_ms) as usize] += rollup;
-            total += rollup;
-        }
-        let time = |step: usize| WallTime(self.start.0 + step as u64 * self.step_ms);
-        let points = steps.iter().enumerate();
-        StatsAnswer {
-            video: self.video,
-            event: self.event,
-            function: self.function,
-            unit: match self.function {
-                Function::Count => COUNT_UNIT,
-                Function::Sum | Function::Avg => self.event.unit().map_or(COUNT_UNIT, Unit::symbol),
-            }
-            .into(),
-            start: self.start,
-            end: self.end,
-            step: self.step_ms / 1000,
-            tier: self.tier,
-            stale,
-            as_of,
-            points: points
-                .map(|(i, rollup)| Point {
-                    time: time(i),
-                    value: self.value(*rollup),
-                })
-                .collect(),
-            total: self.value(total),
-        }
-    }
-
-    fn value(&self, Rollup { count, sum }: Rollup) -> Option<Number> {
-        let seconds = self.event.unit() == Some(Unit::Seconds);
-        match self.function {
-            Function::Count => Some(Number::Whole(count)),
-            Function::Sum if seconds => Some(Number::Fraction(sum as f64 / 1000.0)),
-            Function::Sum => Some(Number::Whole(sum)),
-            Function::Avg if count <= 0 => None,
-            Function::Avg if seconds => Some(Number::Fraction(sum as f64 / count as f64 / 1000.0)),
-            Function::Avg => Some(Number::Fraction(sum as f64 / count as f64)),
-        }
-    }
-}
-
-/// Unit of an answer that counts.
-const COUNT_UNIT: &str = "events";
-
-/// Answer to `GET /api/v1/stats`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct StatsAnswer {
-    /// Of which video.
-    pub video: VideoId,
-    /// Which type of event.
-    pub event: EventType,
-    /// What was made of the events.
-    pub function: Function,
-    /// Unit of the values: events, s, ms or kbit/s.
-    pub unit: String,
-    /// Start of the range that was used.
-    pub start: WallTime,
-    /// End of the range that was used.
-    pub end: WallTime,
-    /// Length of one point in seconds; the last may be shorter.
-    pub step: u64,
-    /// How finely the counts are kept.
-    pub tier: Tier,
-    /// Whether counting lags: events that were acknowledged after `as_of` may be missing.
-    pub stale: bool,
-    /// Every event that was acknowledged up to this time is in the values.
-    pub as_of: WallTime,
-    /// One value per step.
-    pub points: Vec<Point>,
-    /// The value of the whole range.
-    pub total: Option<Number>,
-}
-
-/// One value of a series.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct Point {
-    /// Where its step starts.
-    pub time: WallTime,
-    /// Null for an average of nothing.
-    pub value: Option<Number>,
-}
-
-/// A value: counts and sums in their own unit are whole.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(untagged)]
-pub enum Number {
-    /// A whole number.
-    Whole(i64),
-    /// Seconds, or an average.
-    Fraction(f64),
-}
-
-impl From<Number> for f64 {
-    fn from(number: Number) -> Self {
-        match number {
-            Number::Whole(n) => n as Self,
-            Number::Fraction(x) => x,
-        }
+    /// Whether the answer takes more than counts and sums.
+    pub fn needs_sketches(&self) -> bool {
+        matches!(self.function, Function::Unique | Function::Quantile)
     }
 }
 
@@ -291,9 +245,11 @@ mod tests {
 
     fn query(start: Option<u64>, end: Option<u64>, step: Option<u64>) -> StatsQuery {
         StatsQuery {
-            video: "oabcdefghijk".parse().unwrap(),
+            video: "oabcdefghijk".parse().ok(),
             event: EventType::Watch,
             function: Function::Sum,
+            quantile: None,
+            group_by: None,
             start: start.map(WallTime),
             end: end.map(WallTime),
             step,
@@ -363,6 +319,28 @@ mod tests {
             },
             "view events carry no quantity to add up; ask for function=count",
         );
+        let ask = |event, function, quantile| StatsQuery {
+            event,
+            function,
+            quantile,
+            ..query(None, None, None)
+        };
+        check(
+            ask(EventType::Share, Function::Unique, None),
+            "the sessions of share events are not counted; those of view, watch, stall and error are",
+        );
+        check(
+            ask(EventType::Watch, Function::Quantile, None),
+            "quantiles of watch are not kept; those of startup, stall, bitrate and latency are",
+        );
+        check(
+            ask(EventType::Stall, Function::Quantile, Some(95.0)),
+            "quantile goes from 0 to 1, as in 0.95; it can't be 95",
+        );
+        check(
+            ask(EventType::Stall, Function::Avg, Some(0.5)),
+            "quantile=0.5 goes with function=quantile alone",
+        );
         check(
             query(None, None, Some(0)),
             "step is in seconds and at least 1",
@@ -386,78 +364,26 @@ mod tests {
             "the advice helps"
         );
         assert!(query(Some(u64::MAX), None, None).resolve(NOW).is_err());
-    }
-
-    #[test]
-    fn answers_values_in_the_unit_shown() {
-        let rollup = |count, sum| Rollup { count, sum };
-        let start = Tier::Minute.floor(NOW).0 - 2 * MINUTE;
-        let rollups = [
-            (WallTime(start - MINUTE), rollup(100, 100)),
-            (WallTime(start), rollup(2, 3000)),
-            (WallTime(start), rollup(1, 1500)),
-            (WallTime(start + 2 * MINUTE), rollup(1, 500)),
-        ];
-        let check = |event, function, unit: &str, points: [Option<Number>; 3], total| {
-            let end = Some(NOW.0);
-            let asked = StatsQuery {
-                event,
-                function,
-                ..query(Some(start), end, Some(60))
-            };
-            let answer = asked.resolve(NOW).unwrap().answer(rollups, NOW, false);
-            assert_eq!(answer.unit, unit);
-            let values: Vec<_> = answer.points.iter().map(|point| point.value).collect();
-            assert_eq!(values, points);
-            assert_eq!(answer.total, Some(total));
-            let times: Vec<_> = answer.points.iter().map(|point| point.time.0).collect();
-            assert_eq!(times, [start, start + MINUTE, start + 2 * MINUTE]);
+        let grouped = StatsQuery {
+            group_by: Some(Dimension::Country),
+            ..query(Some(NOW.0 - DAY), Some(NOW.0), Some(60))
         };
-        let whole = |n| Some(Number::Whole(n));
-        let fraction = |x| Some(Number::Fraction(x));
         check(
-            EventType::Watch,
-            Function::Count,
-            "events",
-            [whole(3), whole(0), whole(1)],
-            Number::Whole(4),
-        );
-        check(
-            EventType::Watch,
-            Function::Sum,
-            "s",
-            [fraction(4.5), fraction(0.0), fraction(0.5)],
-            Number::Fraction(5.0),
-        );
-        check(
-            EventType::Stall,
-            Function::Avg,
-            "ms",
-            [fraction(1500.0), None, fraction(500.0)],
-            Number::Fraction(1250.0),
-        );
-        check(
-            EventType::Stall,
-            Function::Sum,
-            "ms",
-            [whole(4500), whole(0), whole(500)],
-            Number::Whole(5000),
+            grouped,
+            "that makes 1441 points and the most is 200; ask for a step of 480 s",
         );
     }
 
     #[test]
-    fn is_written_as_the_api_says() {
-        let asked = StatsQuery {
-            event: EventType::Startup,
-            ..query(None, None, None)
+    fn the_refusals_name_the_types_that_have_what_is_asked() {
+        let names = |has: fn(&crate::schema::Definition) -> bool| {
+            let rows = crate::schema::TABLE.iter().filter(|row| has(row));
+            rows.map(|row| row.name).collect::<Vec<_>>().join(", ")
         };
-        let answer = asked.resolve(NOW).unwrap().answer([], WallTime(5), true);
-        let json = serde_json::to_value(&answer).unwrap();
-        assert_eq!(json["function"], "sum");
-        assert_eq!(json["tier"], "day");
-        assert_eq!(json["as_of"], 5);
-        assert_eq!(json["stale"], true);
-        assert_eq!(json["points"], serde_json::json!([{"time": 0, "value": 0}]));
-        assert_eq!(serde_json::from_value::<StatsAnswer>(json).unwrap(), answer);
+        assert_eq!(names(|row| row.unique), "view, watch, stall, error");
+        assert_eq!(
+            names(|row| row.quantile),
+            "startup, stall, bitrate, latency"
+        );
     }
 }

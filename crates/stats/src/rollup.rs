@@ -1,13 +1,12 @@
-//! Counts and sums by minute, hour and day. They are whole numbers, so that adding them up in
-//! another order changes nothing.
+//! What is counted apart: about whom, by minute, hour and day, and by which dimension.
 
-use std::{ops::AddAssign, time::Duration};
+use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use weir_model::{VideoId, WallTime};
 
-use crate::schema::EventType;
+use crate::{dimension::Dimension, schema::EventType};
 
 /// How finely counts are kept.
 #[derive(
@@ -52,32 +51,56 @@ impl Tier {
     }
 }
 
-/// Which rollup.
+/// About whom.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Subject {
+    /// Every video, so that the whole is not added up from a hundred thousand parts.
+    All,
+    /// One video.
+    Video(VideoId),
+}
+
+impl Subject {
+    /// The video, if it is about one.
+    pub fn video(self) -> Option<VideoId> {
+        match self {
+            Self::All => None,
+            Self::Video(video) => Some(video),
+        }
+    }
+}
+
+impl fmt::Debug for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::All => f.write_str("all"),
+            Self::Video(video) => video.fmt(f),
+        }
+    }
+}
+
+/// Which total.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RollupKey {
     /// How finely.
     pub tier: Tier,
-    /// Of which video.
-    pub video: VideoId,
+    /// About whom.
+    pub subject: Subject,
     /// Of which type of event.
     pub event: EventType,
     /// From when on: a multiple of the tier's length.
     pub start: WallTime,
 }
 
-/// What is kept of many events.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Rollup {
-    /// How many counted. Likes that are taken back count downwards.
-    pub count: i64,
-    /// Their values, added up.
-    pub sum: i64,
-}
-
-impl AddAssign for Rollup {
-    fn add_assign(&mut self, other: Self) {
-        // No log is long enough for this to saturate: a sum takes 2^41 of the largest events.
-        self.count = self.count.saturating_add(other.count);
-        self.sum = self.sum.saturating_add(other.sum);
-    }
+/// Which breakdown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BreakdownKey {
+    /// How finely.
+    pub tier: Tier,
+    /// About whom.
+    pub subject: Subject,
+    /// By what.
+    pub dimension: Dimension,
+    /// From when on: a multiple of the tier's length.
+    pub start: WallTime,
 }

@@ -1,5 +1,6 @@
-//! The types of events as data. The table is the definition: validation, units in answers and
-//! the packed form all read it.
+//! The types of events as data. The table is the definition: validation, units in answers, the
+//! packed form and what sketches are kept all read it. What events can be broken down by stands in
+//! [`crate::dimension`].
 
 use std::{ops::RangeInclusive, str::FromStr};
 
@@ -85,10 +86,15 @@ pub struct Definition {
     pub since: u16,
     /// Its value.
     pub value: ValueRule,
+    /// Whether the sessions that sent it are counted, each once.
+    pub unique: bool,
+    /// Whether it is kept how its values are spread.
+    pub quantile: bool,
 }
 
-/// Version of [`TABLE`]. It grows when a type is added; a type's meaning never changes.
-pub const VERSION: u16 = 1;
+/// Version of [`TABLE`] and of [`crate::dimension::DIMENSIONS`]. It grows when a row is added; a
+/// row's meaning never changes.
+pub const VERSION: u16 = 2;
 
 /// Longest time that one event can report, in ms. Players report watch time every few seconds;
 /// an hour leaves room for a page that was frozen in the background.
@@ -105,6 +111,10 @@ pub static TABLE: [Definition; 12] = {
             code,
             since: 1,
             value,
+            // A sketch is some bytes in every minute of every video: these are the types of which
+            // somebody asks how many viewers it was, and how bad it was for most of them.
+            unique: matches!(event, E::View | E::Watch | E::Stall | E::Error),
+            quantile: matches!(event, E::Startup | E::Stall | E::Bitrate | E::Latency),
         }
     }
     const DURATION: RangeInclusive<u32> = 0..=MAX_DURATION_MS;

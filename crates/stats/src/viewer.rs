@@ -15,7 +15,7 @@ use weir_model::WallTime;
 
 use crate::{
     batch::{Event, MAX_AHEAD, MAX_LATE},
-    rollup::Rollup,
+    cell::Rollup,
     schema::EventType,
     seqs::Seqs,
 };
@@ -237,6 +237,7 @@ mod tests {
                 event: *event,
                 time: WallTime(NOW + time),
                 value: *value,
+                rendition: Default::default(),
             };
             for again in 0..2 {
                 let taken = viewer.take(&event, WallTime(NOW), |event, rollup| {
@@ -323,6 +324,7 @@ mod tests {
             event: EventType::View,
             time: WallTime(time),
             value: None,
+            rendition: Default::default(),
         };
         let silence = FORGOTTEN_AFTER.as_millis() as u64;
         let mut viewer = Viewer::default();
@@ -350,6 +352,7 @@ mod tests {
                     event: crate::schema::TABLE[event].event,
                     time: WallTime(NOW + time),
                     value: Some(value),
+                    rendition: Default::default(),
                 };
                 viewer.take(&event, WallTime(NOW), |_, _| {});
                 prop_assert_eq!(Viewer::decode(&viewer.encode()), Ok(viewer.clone()));

@@ -35,7 +35,7 @@ impl CacheArgs {
 }
 
 /// A whole number and its unit: `512K`, `512M`, `20G`, of 1024 each.
-fn bytes(text: &str) -> Result<u64, String> {
+pub(crate) fn bytes(text: &str) -> Result<u64, String> {
     let shift = match text.chars().last() {
         Some('K') => 10,
         Some('M') => 20,

@@ -128,9 +128,32 @@ pub(crate) struct OriginArgs {
     #[arg(long)]
     pub(crate) steering: bool,
     #[command(flatten)]
+    pub(crate) tickets: TicketArgs,
+    #[command(flatten)]
     pub(crate) relay: RelayArgs,
     #[command(flatten)]
     pub(crate) certificate: CertificateArgs,
+}
+
+/// Whose events are counted (see docs/tickets.md).
+#[derive(Debug, Args)]
+pub(crate) struct TicketArgs {
+    /// A file with keys of session tickets in base64url, one a line: the first one signs, all are
+    /// taken; read again when it changes [default: `ticket-key` in the data folder for `weir serve`,
+    /// what comes of the edge secret for `weir origin`].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ticket_key_file: Option<PathBuf>,
+    /// Whether events of viewers need a session ticket to count.
+    #[arg(long, value_enum, default_value_t = EventTickets::Required)]
+    pub(crate) event_tickets: EventTickets,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum EventTickets {
+    /// Those without one are refused, if there is a key.
+    Required,
+    /// Those without one count as well; bad tickets are refused.
+    Optional,
 }
 
 /// What is shown while an encoder is away.
@@ -213,6 +236,10 @@ pub(crate) struct DoorArgs {
     /// Most viewers' connections at a time. Each takes a file descriptor.
     #[arg(long, default_value_t = 16_384, value_name = "COUNT")]
     pub(crate) max_connections: usize,
+    /// Most memory that viewers' connections may keep between requests, such as 256M: 3 kB for each
+    /// over plain HTTP/1.1, and more over TLS, HTTP/2 and HTTP/3 (see docs/pop.md).
+    #[arg(long, default_value = "256M", value_parser = crate::cache::bytes, value_name = "SIZE")]
+    pub(crate) connection_memory: u64,
     /// How long requests under way may take to finish at the end.
     #[arg(long, default_value = "5s", value_parser = duration, value_name = "DURATION")]
     pub(crate) drain_timeout: Duration,

@@ -31,6 +31,7 @@ mod room;
 mod serve;
 mod shutdown;
 mod status;
+mod ticket_keys;
 mod token;
 mod transcode;
 

@@ -10,9 +10,10 @@ use std::{
 
 use anyhow::{Context, ensure};
 use prometheus_client::registry::Registry;
-use tracing::info;
+use tracing::{info, warn};
 use weir_origin::{
     broadcast::slate,
+    events::tickets,
     origin::{Config, Listeners, Origin, PartProfile},
     srt::{self, Passphrase},
     transcode::ladder,
@@ -24,10 +25,10 @@ use weir_origin::{
 
 use crate::{
     certificate::Certificate,
-    cli::{Ladder, OriginAloneArgs, OriginArgs, Parts, Slate, WebRtcArgs},
+    cli::{EventTickets, Ladder, OriginAloneArgs, OriginArgs, Parts, Slate, WebRtcArgs},
     edge_secret, lookup,
     pop::Addresses,
-    serve, shutdown,
+    serve, shutdown, ticket_keys,
 };
 
 /// Runs an origin until it is asked to end.
@@ -42,9 +43,20 @@ pub(crate) async fn run(args: OriginAloneArgs) -> anyhow::Result<()> {
         Some((address, certificate)) => Some((address, certificate.server_config(&["http/1.1"])?)),
         None => None,
     };
+    let edge_secrets = edge_secret::named(args.edge_secret_file)?;
+    let named = args.origin.tickets.ticket_key_file.clone();
+    let keys = ticket_keys::of_origin(named, edge_secrets.clone())?;
+    if keys.is_none() {
+        warn!("there is no key of session tickets: events count without (docs/tickets.md)");
+    }
+    let tickets = tickets::Options {
+        keys,
+        optional: args.origin.tickets.event_tickets == EventTickets::Optional,
+    };
     let config = Config {
         viewer_https,
-        edge_secrets: edge_secret::named(args.edge_secret_file)?,
+        edge_secrets,
+        tickets,
         ..config(args.origin, args.listen, certificate.as_ref()).await?
     };
     let listeners = Listeners::bind(&config).await?;

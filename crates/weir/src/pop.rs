@@ -19,7 +19,7 @@ use crate::{
     cache::CacheArgs,
     certificate::Certificate,
     cli::{DoorArgs, PopArgs, UpstreamArgs},
-    edge_secret, files, lookup, shutdown,
+    edge_secret, files, lookup, shutdown, ticket_keys,
 };
 
 /// Runs a point of presence until it is asked to end.
@@ -27,10 +27,13 @@ pub(crate) async fn run(args: PopArgs) -> anyhow::Result<()> {
     let asked = shutdown::asked()?;
     let rollout = args.modules.config()?;
     let module = lookup::edge_module(args.modules.edge_module)?;
+    let upstream = upstream(args.upstream)?;
+    let ticket_keys = upstream.secrets.clone().map(ticket_keys::of_edge);
     let config = weir_pop::Config {
         name: args.name,
         rollout: Some(rollout),
-        ..config(upstream(args.upstream)?, module, &args.doors, &args.cache)
+        ticket_keys,
+        ..config(upstream, module, &args.doors, &args.cache)
     };
     let certificate = Certificate::named(args.certificate, args.https.is_some(), Path::new("."))?;
     let doors = Doors::open(args.listen, args.https, certificate.as_ref(), &args.doors).await?;
@@ -80,6 +83,7 @@ pub(crate) fn config(
         cache_bytes: cache.cache,
         disk_cache: cache.disk(),
         max_connections: doors.max_connections,
+        connection_bytes: doors.connection_memory,
         drain_timeout: doors.drain_timeout,
         trace_rate: doors.trace_rate,
         rooms: doors.rooms.config(),

@@ -11,8 +11,9 @@ use prometheus_client::registry::Registry;
 use serde_json::json;
 use tokio::sync::{Notify, oneshot};
 use tracing::info;
-use weir_model::pop::Status;
+use weir_model::{pop::Status, ticket::TicketKey};
 use weir_origin::{
+    events::tickets,
     http::pop::Neighbour,
     origin::{Config, Listeners, Origin},
 };
@@ -20,10 +21,10 @@ use weir_pop::{Pop, upstream::Settings};
 
 use crate::{
     certificate::Certificate,
-    cli::ServeArgs,
+    cli::{EventTickets, ServeArgs},
     lookup, origin,
     pop::{self, Addresses, Doors},
-    shutdown,
+    shutdown, ticket_keys,
 };
 
 /// Runs both until asked to end: viewers are let go first, then encoders.
@@ -40,6 +41,12 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
         args.https.is_some() || args.origin.rtmps.is_some(),
         &args.origin.data,
     )?;
+    let named = args.origin.tickets.ticket_key_file.clone();
+    let ticket_keys = ticket_keys::of_one_process(named, &args.origin.data)?;
+    let tickets = tickets::Options {
+        keys: Some(ticket_keys.clone()),
+        optional: args.origin.tickets.event_tickets == EventTickets::Optional,
+    };
     let config = origin::config(args.origin, any_port, certificate.as_ref()).await?;
     let doors = Doors::open(args.listen, args.https, certificate.as_ref(), &args.doors).await?;
     let listeners = Listeners::bind(&config).await?;
@@ -49,6 +56,7 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
     let mut registry = Registry::default();
     let edge = weir_pop::Config {
         rollout: Some(rollout),
+        ticket_keys: Some(ticket_keys),
         ..pop::config(
             Settings::of_origin(behind),
             module,
@@ -63,6 +71,7 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
     });
     let config = Config {
         pop: Some(beside.clone()),
+        tickets,
         ..config
     };
     let origin = Origin::start(config, listeners, registry).await?;
@@ -95,6 +104,10 @@ struct Beside {
 impl Neighbour for Beside {
     fn status(&self) -> Status {
         self.pop.status()
+    }
+
+    fn ticket_key(&self) -> Option<TicketKey> {
+        self.pop.ticket_key()
     }
 
     fn drain(&self) {

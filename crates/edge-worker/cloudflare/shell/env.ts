@@ -4,7 +4,10 @@ export interface Env {
   ORIGIN: string;
   /** How this edge calls itself: 1 to 32 of a-z, 0-9 and '-'; a data centre's may come behind it. */
   POP?: string | null;
-  /** What the origin shares with its edges, 32 characters at least. A secret. */
+  /**
+   * What the origin shares with its edges, 32 characters at least. A secret. Session tickets are signed
+   * with what comes of it, unless the policy has a `ticket_key`.
+   */
   EDGE_SECRET?: string | null;
   /** The edge policy as JSON: keys, audience, countries, pathways. A secret. */
   POLICY?: string | null;

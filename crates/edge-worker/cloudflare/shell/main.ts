@@ -17,6 +17,7 @@ import { forward } from "./forward.ts";
 import { decide } from "./guest.ts";
 import { refusal } from "./limit.ts";
 import { own } from "./own.ts";
+import { prepare } from "./policy.ts";
 import { problem } from "./problem.ts";
 import { join, posted } from "./rooms.ts";
 import { serve } from "./serve.ts";
@@ -35,6 +36,7 @@ export default {
     if (pathname.length > MAX_PATH) return problem("too_large", "the path is longer than 2 KiB");
     if (search.length > MAX_QUERY + 1) return problem("too_large", "the query is longer than 4 KiB");
     try {
+      await prepare(env);
       const fromOrigin = await posted(asked);
       if (fromOrigin) return fromOrigin;
       const plan = decide(env, facts(asked));

@@ -5,6 +5,7 @@
 import type { Config, Key, Rate } from "./abi.ts";
 import type { Env } from "./env.ts";
 import { DEFAULT_POP } from "./origin.ts";
+import { ticketKey } from "./signature.ts";
 
 /** What Weir's packager writes in its standard profile. */
 const TARGET_DURATION_MS = 4000;
@@ -24,6 +25,13 @@ export function policyOf(env: Env): Policy {
   const text = env.POLICY || "{}";
   if (read?.text !== text) read = { text, policy: parse(text, env.POP ?? DEFAULT_POP) };
   return read.policy;
+}
+
+/** To be done before the policy is used: making its key of session tickets takes a promise. */
+export async function prepare(env: Env) {
+  const { config } = policyOf(env);
+  if (config.ticketKey.length > 0 || !env.EDGE_SECRET) return;
+  config.ticketKey = await ticketKey(env.EDGE_SECRET);
 }
 
 function parse(text: string, pop: string): Policy {

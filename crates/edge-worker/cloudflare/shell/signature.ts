@@ -12,6 +12,12 @@ export async function signature(secret: string, method: string, target: string, 
   return `t=${now}, m=${hex.join("")}`;
 }
 
+/** What session tickets are signed with where the policy names no key: it comes of the secret. */
+export async function ticketKey(secret: string) {
+  const label = new TextEncoder().encode("weir-ticket-key-1");
+  return new Uint8Array(await crypto.subtle.sign("HMAC", await keyOf(secret), label));
+}
+
 /** The key, and not the promise of it, is kept: requests cannot share promises. */
 async function keyOf(secret: string) {
   if (imported?.secret !== secret) {

@@ -221,6 +221,18 @@ impl Case {
         );
         let origin = answer.field("access-control-allow-origin");
         assert_eq!(origin, open.then_some("*"), "{name}");
+        if open && answer.status == 200 {
+            // A player on another site sets its clock by `Date`.
+            let exposed = answer
+                .field("access-control-expose-headers")
+                .unwrap_or_default();
+            for field in ["date", "server-timing", "cache-status", "age", "etag"] {
+                assert!(
+                    exposed.split(", ").any(|one| one == field),
+                    "{name}: {exposed}"
+                );
+            }
+        }
     }
 }
 

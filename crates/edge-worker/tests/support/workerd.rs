@@ -23,6 +23,8 @@ pub struct Setup {
     rooms: Option<Rooms>,
     /// Where the data points of Analytics Engine go.
     counts: Option<SocketAddr>,
+    /// The operator's policy, as JSON.
+    policy: String,
 }
 
 /// The rooms' Worker.
@@ -72,6 +74,7 @@ impl Setup {
             module: module::path(),
             rooms: None,
             counts: None,
+            policy: policy::json(),
         }
     }
 
@@ -109,6 +112,14 @@ impl Setup {
         }
     }
 
+    /// With no policy at all.
+    pub fn without_policy(self) -> Self {
+        Self {
+            policy: String::new(),
+            ..self
+        }
+    }
+
     /// With another module than the built one.
     pub fn with_module(self, module: &Path) -> Self {
         Self {
@@ -132,7 +143,7 @@ impl Setup {
             .args([file, name])
             .current_dir(folder.path())
             .env("WEIR_ORIGIN", format!("http://{origin}"))
-            .env("WEIR_POLICY", policy::json())
+            .env("WEIR_POLICY", &self.policy)
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();

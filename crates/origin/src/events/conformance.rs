@@ -1,16 +1,22 @@
 //! What every event log and every store of rollups must do, whatever they are made of. A backend
 //! runs these with a function that opens it, again and again, on the same data.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use futures_util::future::join_all;
 use weir_model::{VideoId, WallTime};
 use weir_stats::{
+    answer::Row,
     batch::{Event, Session},
     block::{BatchId, Block},
+    cell::{Cell, Rollup},
+    dimension::{Attributes, Dimension, Label},
     fold::{Changes, Fold, ViewerKey},
     query::{Function, Range, StatsQuery},
-    rollup::{Rollup, Tier},
+    rollup::{Subject, Tier},
     schema::EventType,
+    top::TopQuery,
 };
 
 use super::{Applied, Cursor, EventLog, LeaseEpoch, Offset, Partition, StatsStore};
@@ -141,7 +147,22 @@ fn session(n: u8) -> Session {
     format!("session-number-{n:03}").parse().expect("a session")
 }
 
+fn label(dimension: Dimension, word: &str) -> Label {
+    dimension.label(word).expect("a label")
+}
+
 fn changes(video: VideoId, of: Session, events: &[(EventType, u64, Option<u32>)]) -> Changes {
+    let mut attributes = Attributes::default();
+    attributes.set(Dimension::Country, label(Dimension::Country, "DE"));
+    changes_of(video, of, attributes, events)
+}
+
+fn changes_of(
+    video: VideoId,
+    of: Session,
+    attributes: Attributes,
+    events: &[(EventType, u64, Option<u32>)],
+) -> Changes {
     let events = events
         .iter()
         .enumerate()
@@ -151,10 +172,19 @@ fn changes(video: VideoId, of: Session, events: &[(EventType, u64, Option<u32>)]
             event: *event,
             time: WallTime(*time),
             value: *value,
+            rendition: label(Dimension::Rendition, "720p"),
         });
     let mut fold = Fold::default();
-    fold.push(&Block::new(of, NOW, events.collect()).expect("a small block"));
+    let block = Block::new(of, NOW, attributes, events.collect());
+    fold.push(&block.expect("a small block"));
     fold.changes()
+}
+
+/// What a row has counted, without its sketches.
+fn rollups(rows: &[Row]) -> Vec<(WallTime, Rollup)> {
+    rows.iter()
+        .map(|row| (row.start, row.cell.rollup))
+        .collect()
 }
 
 fn range(video: VideoId, event: EventType, tier: Tier) -> Range {
@@ -164,9 +194,11 @@ fn range(video: VideoId, event: EventType, tier: Tier) -> Range {
         Tier::Day => 1000 * DAY,
     };
     let query = StatsQuery {
-        video,
+        video: Some(video),
         event,
         function: Function::Count,
+        quantile: None,
+        group_by: None,
         start: Some(WallTime(NOW.0 - age)),
         end: None,
         step: None,
@@ -187,7 +219,8 @@ pub(crate) async fn stats_store(open: impl AsyncFn() -> Box<dyn StatsStore>) {
 
     // Nothing yet.
     let rows = store.query(a, &views).await.unwrap();
-    assert_eq!((rows.rollups, rows.offset), (vec![], Offset(0)));
+    assert_eq!((rows.rows, rows.offset), (vec![], Offset(0)));
+    assert_eq!(rows.sketched_since, None, "there is nothing older");
 
     // A consumer claims, and each later one fences off the earlier ones.
     let first = store.claim(a).await.unwrap();
@@ -226,14 +259,14 @@ pub(crate) async fn stats_store(open: impl AsyncFn() -> Box<dyn StatsStore>) {
 
     // What was applied is there in every tier, together with the offset.
     let rows = store.query(a, &views).await.unwrap();
-    assert_eq!(rows.rollups, [(minute, Rollup { count: 1, sum: 0 })]);
+    assert_eq!(rollups(&rows.rows), [(minute, Rollup { count: 1, sum: 0 })]);
     assert_eq!(rows.offset, Offset(5));
     for tier in Tier::ALL {
         let watched = range(video, EventType::Watch, tier);
         let rows = store.query(a, &watched).await.unwrap();
         let start = tier.floor(WallTime(NOW.0 - 60_000));
         assert_eq!(
-            rows.rollups,
+            rollups(&rows.rows),
             [(
                 start,
                 Rollup {
@@ -251,18 +284,29 @@ pub(crate) async fn stats_store(open: impl AsyncFn() -> Box<dyn StatsStore>) {
         apply(epoch, Offset(5), Offset(9), &two).await,
         Applied::Applied
     );
-    let mut back = Changes::default();
-    for (key, rollup) in &two.rollups {
-        if key.event == EventType::Like {
-            back.rollups.insert(
-                *key,
-                Rollup {
-                    count: -rollup.count,
-                    sum: 0,
-                },
-            );
+    let mut fold = Fold::default();
+    let like = |seq, value| Event {
+        seq,
+        video,
+        event: EventType::Like,
+        time: NOW,
+        value,
+        rendition: Label::UNKNOWN,
+    };
+    for (seq, value) in [(0, None), (1, Some(0))] {
+        let block = Block::new(
+            session(3),
+            NOW,
+            Attributes::default(),
+            vec![like(seq, value)],
+        );
+        if seq == 1 {
+            // What came before is written with the changes above.
+            fold.written(usize::MAX);
         }
+        fold.push(&block.expect("a small block"));
     }
+    let back = fold.changes();
     assert_eq!(
         apply(epoch, Offset(9), Offset(10), &back).await,
         Applied::Applied
@@ -272,10 +316,8 @@ pub(crate) async fn stats_store(open: impl AsyncFn() -> Box<dyn StatsStore>) {
             .query(a, &range(video, event, Tier::Day))
             .await
             .unwrap();
-        rows.rollups
-            .iter()
-            .map(|(_, rollup)| rollup.count)
-            .sum::<i64>()
+        let counts = rows.rows.iter().map(|row| row.cell.rollup.count);
+        counts.sum::<i64>()
     };
     assert_eq!(count(EventType::View).await, 2);
     assert_eq!(count(EventType::Like).await, 0);
@@ -283,8 +325,10 @@ pub(crate) async fn stats_store(open: impl AsyncFn() -> Box<dyn StatsStore>) {
         .query(a, &range(other, EventType::View, Tier::Day))
         .await
         .unwrap();
-    assert_eq!(elsewhere.rollups, []);
+    assert_eq!(elsewhere.rows, []);
     assert_eq!(store.query(b, &views).await.unwrap().offset, Offset(0));
+
+    sketches(&*store, a, video, [&one, &two, &back]).await;
 
     // Viewers come back as they were written, in the order asked for.
     let key = |n, video| ViewerKey {
@@ -305,31 +349,103 @@ pub(crate) async fn stats_store(open: impl AsyncFn() -> Box<dyn StatsStore>) {
     let again = store.claim(a).await.unwrap();
     assert_eq!(again.offset, Offset(10));
     assert!(again.epoch > epoch);
-    assert_eq!(store.query(a, &views).await.unwrap().rollups[0].1.count, 2);
+    assert_eq!(
+        store.query(a, &views).await.unwrap().rows[0]
+            .cell
+            .rollup
+            .count,
+        2
+    );
 
     // What is pruned is what no query reads any more.
     let later = |ms| WallTime(NOW.0 + ms);
     store.prune(later(7 * DAY - 1)).await.unwrap();
-    assert_eq!(store.query(a, &views).await.unwrap().rollups.len(), 1);
+    assert_eq!(store.query(a, &views).await.unwrap().rows.len(), 1);
     assert_eq!(
         store.viewers(&keys[..1]).await.unwrap(),
         [None],
         "silent for too long"
     );
     store.prune(later(8 * DAY)).await.unwrap();
-    assert_eq!(store.query(a, &views).await.unwrap().rollups, []);
+    assert_eq!(store.query(a, &views).await.unwrap().rows, []);
+    let by_country = Range {
+        group_by: Some(Dimension::Country),
+        ..views
+    };
+    assert_eq!(store.query(a, &by_country).await.unwrap().rows, []);
     store.prune(later(2000 * DAY)).await.unwrap();
     let days = store
         .query(a, &range(video, EventType::View, Tier::Day))
         .await
         .unwrap();
     assert_eq!(
-        days.rollups,
+        rollups(&days.rows),
         [(Tier::Day.floor(NOW), Rollup { count: 2, sum: 0 })]
     );
     let hours = store
         .query(a, &range(video, EventType::View, Tier::Hour))
         .await
         .unwrap();
-    assert_eq!(hours.rollups, []);
+    assert_eq!(hours.rows, []);
+}
+
+/// Sketches, breakdowns, the sum of all videos and rankings are what the changes add up to.
+async fn sketches(
+    store: &dyn StatsStore,
+    partition: Partition,
+    video: VideoId,
+    applied: [&Changes; 3],
+) {
+    for (tier, event) in
+        Tier::ALL
+            .into_iter()
+            .zip([EventType::View, EventType::Watch, EventType::Like])
+    {
+        let plain = Range {
+            function: Function::Unique,
+            ..range(video, event, tier)
+        };
+        for (subject, group_by) in [
+            (plain.subject, None),
+            (Subject::All, None),
+            (plain.subject, Some(Dimension::Country)),
+            (Subject::All, Some(Dimension::Rendition)),
+        ] {
+            let range = Range {
+                subject,
+                group_by,
+                ..plain
+            };
+            let mut expected: BTreeMap<(WallTime, Label), Cell> = BTreeMap::new();
+            for changes in applied {
+                let span = (range.start, range.end);
+                for (start, label, cell) in changes.minutes.of(subject, event, group_by, span) {
+                    let cell_of_label = expected.entry((tier.floor(start), label));
+                    cell_of_label.or_default().merge(cell);
+                }
+            }
+            let rows = store.query(partition, &range).await.unwrap().rows;
+            let rows = rows
+                .into_iter()
+                .map(|row| ((row.start, row.label), row.cell));
+            assert_eq!(rows.collect::<BTreeMap<_, _>>(), expected, "{range:?}");
+        }
+    }
+    for half_life in [None, Some(3600)] {
+        let query = TopQuery {
+            event: EventType::View,
+            window: Some(3600),
+            half_life,
+            limit: None,
+        };
+        let range = query.resolve(NOW).expect("a window");
+        let rankings = store.rank(&range).await.unwrap();
+        assert_eq!(rankings.offsets[partition.index()], Offset(10));
+        let counts = rankings.rollups.iter().map(|(of, start, rollup)| {
+            assert_eq!(*of, video, "no sum of all videos");
+            assert!(range.start <= *start && *start < range.end);
+            rollup.count
+        });
+        assert_eq!(counts.sum::<i64>(), 2);
+    }
 }

@@ -9,7 +9,6 @@
 //! the store has, so every entry is counted once.
 
 use std::{
-    collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -19,17 +18,21 @@ use tokio::{
     sync::watch,
     time::{Instant, sleep, sleep_until},
 };
-use weir_model::WallTime;
+use weir_model::{VideoId, WallTime};
 use weir_stats::{
+    answer::Row,
     block::Block,
+    cell::{Cell, Rollup},
     fold::Fold,
+    presence::Presence,
     query::Range,
-    rollup::{Rollup, RollupKey},
+    rollup::Subject,
+    top::TopRange,
 };
 
 use super::{
     Applied, Cursor, Entry, EventLog, EventMetrics, LeaseEpoch, Offset, Partition, ReadLogError,
-    Rows, StatsStore,
+    StatsStore,
 };
 use crate::{clock::Clock, store::StoreError};
 
@@ -38,6 +41,11 @@ const READ_LIMIT: u32 = 256;
 
 /// Viewers to write that make a commit due at once.
 const MANY_UNWRITTEN: usize = 10_000;
+
+/// After a commit the next one waits this many times as long as that took, so that a store that is
+/// slow gets fewer and larger ones, and the log can be read meanwhile. What is not written yet is
+/// answered from memory in any case.
+const REST: u32 = 2;
 
 /// Viewers held in memory between commits.
 const VIEWERS_HELD: usize = 50_000;
@@ -55,6 +63,7 @@ pub(super) struct Tail {
 #[derive(Debug, Default)]
 struct TailState {
     fold: Fold,
+    presence: Presence,
     /// What the store has.
     applied: Offset,
     /// What is in the store or in `fold`.
@@ -66,8 +75,8 @@ struct TailState {
 
 /// The part of a [`Tail`] that a query needs, as it was at one moment.
 #[derive(Debug)]
-pub(super) struct TailView {
-    rollups: Vec<(WallTime, Rollup)>,
+pub(super) struct TailView<T> {
+    pub(super) unwritten: Vec<T>,
     /// The last entry that is counted.
     pub(super) folded: Offset,
     /// Everything acknowledged up to this time is counted.
@@ -77,21 +86,39 @@ pub(super) struct TailView {
 impl Tail {
     /// Must be taken before the store is read: what is written in between is then in both, and
     /// the store's offset tells.
-    pub(super) fn view(&self, range: &Range) -> TailView {
+    pub(super) fn view(&self, range: &Range) -> TailView<Row> {
         let state = self.state();
-        let key = |start| RollupKey {
-            tier: range.tier,
-            video: range.video,
-            event: range.event,
-            start,
-        };
-        let rollups: &BTreeMap<_, _> = state.fold.rollups();
-        let rollups = rollups.range(key(range.start)..key(range.end));
-        TailView {
-            rollups: rollups.map(|(key, rollup)| (key.start, *rollup)).collect(),
-            folded: state.folded,
-            complete_until: state.complete_until,
-        }
+        let minutes = state.fold.minutes();
+        let (subject, event, span) = (range.subject, range.event, (range.start, range.end));
+        let minutes = minutes.of(subject, event, range.group_by, span);
+        let rows = minutes.into_iter().map(|(start, label, cell)| Row {
+            start: range.tier.floor(start),
+            label,
+            cell: if range.needs_sketches() {
+                cell.clone()
+            } else {
+                Cell {
+                    rollup: cell.rollup,
+                    ..Cell::default()
+                }
+            },
+        });
+        state.view(rows.collect())
+    }
+
+    /// The same for a ranking.
+    pub(super) fn rank(&self, range: &TopRange) -> TailView<(VideoId, WallTime, Rollup)> {
+        let state = self.state();
+        let minutes = state.fold.minutes();
+        let videos = minutes.of_videos(range.event, (range.start, range.end));
+        let videos = videos.map(|(video, start, rollup)| (video, range.tier.floor(start), rollup));
+        state.view(videos.collect())
+    }
+
+    /// How many sessions are watching.
+    pub(super) fn watching(&self, subject: Subject, now: WallTime) -> TailView<u64> {
+        let state = self.state();
+        state.view(vec![state.presence.watching(subject, now)])
     }
 
     /// What the store has, and the time up to which that is complete.
@@ -106,14 +133,24 @@ impl Tail {
     }
 }
 
-impl TailView {
-    /// The store's rollups, and those that were not in it yet.
-    pub(super) fn after(self, rows: Rows) -> Vec<(WallTime, Rollup)> {
-        let mut rollups = rows.rollups;
-        if rows.offset < self.folded {
-            rollups.extend(self.rollups);
+impl TailState {
+    fn view<T>(&self, unwritten: Vec<T>) -> TailView<T> {
+        TailView {
+            unwritten,
+            folded: self.folded,
+            complete_until: self.complete_until,
         }
-        rollups
+    }
+}
+
+impl<T> TailView<T> {
+    /// What is not in the store, which has the entries up to `offset`.
+    pub(super) fn after(self, offset: Offset) -> Vec<T> {
+        if offset < self.folded {
+            self.unwritten
+        } else {
+            Vec::new()
+        }
     }
 }
 
@@ -172,7 +209,10 @@ impl Consumer {
         {
             let mut state = self.tail.state();
             let applied_until = state.applied_until;
+            // Whoever was there is still there, whatever happened to the store.
+            let presence = std::mem::take(&mut state.presence);
             *state = TailState {
+                presence,
                 applied: offset,
                 folded: offset,
                 complete_until: applied_until,
@@ -181,6 +221,7 @@ impl Consumer {
             };
         }
         let mut due = None;
+        let mut interval = self.commit_interval;
         loop {
             // Both before the read, which then finds all that was acknowledged until here.
             self.acknowledged.mark_unchanged();
@@ -193,7 +234,7 @@ impl Consumer {
             let at_end = entries.len() < READ_LIMIT as usize;
             for entry in entries {
                 self.fold(entry).await?;
-                due.get_or_insert(Instant::now() + self.commit_interval);
+                due.get_or_insert(Instant::now() + interval);
             }
             if at_end {
                 let mut state = self.tail.state();
@@ -204,7 +245,9 @@ impl Consumer {
             }
             let many = self.tail.state().fold.unwritten() > MANY_UNWRITTEN;
             if many || due.is_some_and(|due| closed || due <= Instant::now()) {
+                let begun = Instant::now();
                 self.commit(epoch).await?;
+                interval = self.commit_interval.max(begun.elapsed() * REST);
                 due = None;
             }
             if !at_end {
@@ -244,6 +287,7 @@ impl Consumer {
             state.fold.restore(key, viewer);
         }
         self.metrics.folded(state.fold.push(&block));
+        state.presence.hear(&block);
         state.folded = entry.offset;
         Ok(())
     }

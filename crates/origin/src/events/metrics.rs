@@ -2,7 +2,7 @@
 
 use prometheus_client::{metrics::counter::Counter, registry::Registry};
 use weir_stats::{
-    batch::{Answers, Status},
+    batch::{Answers, Batch, Reason, Status},
     fold::Folded,
 };
 
@@ -11,6 +11,8 @@ use weir_stats::{
 pub struct EventMetrics {
     accepted: Counter,
     refused: Counter,
+    quarantined_late: Counter,
+    quarantined_early: Counter,
     duplicates: Counter,
     batches_unanswered: Counter,
     pub(super) blocks_lost: Counter,
@@ -24,6 +26,16 @@ impl EventMetrics {
         let counters = [
             ("accepted", "Events taken and made durable", &self.accepted),
             ("refused", "Events refused with a reason", &self.refused),
+            (
+                "quarantined_late",
+                "Of the refused, events that happened more than 48 h before they came",
+                &self.quarantined_late,
+            ),
+            (
+                "quarantined_early",
+                "Of the refused, events that lie more than 5 min in the future",
+                &self.quarantined_early,
+            ),
             (
                 "duplicates",
                 "Events that had come before, so that they did not count again",
@@ -59,6 +71,17 @@ impl EventMetrics {
             match answer.status {
                 Status::Accepted => self.accepted.inc(),
                 Status::Refused => self.refused.inc(),
+            };
+        }
+    }
+
+    /// Counts the events of an answered batch that lie outside the window of time.
+    pub(super) fn quarantined(&self, batch: &Batch) {
+        for refusal in batch.events.iter().filter_map(|event| event.as_ref().err()) {
+            match refusal.reason {
+                Reason::TooLate(_) => self.quarantined_late.inc(),
+                Reason::TooEarly(_) => self.quarantined_early.inc(),
+                _ => continue,
             };
         }
     }

@@ -1,18 +1,26 @@
 //! Rollups in one SQLite file.
 
+mod write;
+
 use std::{path::Path, time::Duration};
 
 use futures_util::future::BoxFuture;
 use sqlx::{Sqlite, Transaction, migrate::Migrator};
 use weir_model::WallTime;
 use weir_stats::{
+    answer::Row,
+    breakdown::Breakdown,
+    cell::{Cell, Rollup},
+    dimension::{Dimension, Label},
     fold::{Changes, ViewerKey},
     query::Range,
-    rollup::{Rollup, Tier},
+    rollup::{Subject, Tier},
+    schema::TABLE,
+    top::TopRange,
     viewer::{FORGOTTEN_AFTER, Viewer},
 };
 
-use super::{Applied, Cursor, LeaseEpoch, Offset, Partition, Rows, StatsStore};
+use super::{Applied, Cursor, LeaseEpoch, Offset, Partition, Rankings, Rows, StatsStore};
 use crate::store::{
     StoreError,
     file::{SqliteFile, from_sql, to_sql},
@@ -102,7 +110,7 @@ impl StatsStore for SqliteStats {
             {
                 return Ok(Applied::Stale);
             }
-            write(&mut tx, changes).await?;
+            write::changes(&mut tx, partition, changes).await?;
             sqlx::query("UPDATE consumers SET \"offset\" = ? WHERE partition = ?")
                 .bind(to_sql(new.0))
                 .bind(partition.index() as i64)
@@ -121,25 +129,53 @@ impl StatsStore for SqliteStats {
         Box::pin(async move {
             let mut tx = self.file.read().await?;
             let offset = cursor(&mut tx, partition).await?.offset;
-            let rows: Vec<(i64, i64, i64)> = sqlx::query_as(
-                "SELECT start, count, sum FROM rollups \
-                 WHERE video = ? AND event = ? AND tier = ? AND start >= ? AND start < ? \
-                 ORDER BY start",
-            )
-            .bind(range.video.as_str())
-            .bind(range.event.definition().code)
+            let rows = match range.group_by {
+                None => totals(&mut tx, partition, range).await?,
+                Some(dimension) => labels(&mut tx, partition, range, dimension).await?,
+            };
+            let since: Option<i64> = sqlx::query_scalar("SELECT time FROM sketched_since")
+                .fetch_optional(&mut *tx)
+                .await?;
+            let since = since.map(|since| from_sql("sketched_since", since));
+            Ok(Rows {
+                rows,
+                offset,
+                sketched_since: since.transpose()?.map(WallTime),
+            })
+        })
+    }
+
+    fn rank<'a>(&'a self, range: &'a TopRange) -> BoxFuture<'a, Result<Rankings, StoreError>> {
+        Box::pin(async move {
+            let mut tx = self.file.read().await?;
+            let mut offsets = [Offset(0); Partition::COUNT as usize];
+            for partition in Partition::all() {
+                offsets[partition.index()] = cursor(&mut tx, partition).await?.offset;
+            }
+            let by_time = "SELECT video, start, count, sum FROM rollups \
+                WHERE tier = ?1 AND event = ?2 AND start >= ?3 AND start < ?4";
+            // A fraction of the rows cross over into this process.
+            let by_video = "SELECT video, ?3, SUM(count), SUM(sum) FROM rollups \
+                WHERE tier = ?1 AND event = ?2 AND start >= ?3 AND start < ?4 GROUP BY video";
+            let rows: Vec<(String, i64, i64, i64)> = sqlx::query_as(match range.half_life_ms {
+                Some(_) => by_time,
+                None => by_video,
+            })
             .bind(tier_code(range.tier))
+            .bind(range.event.definition().code)
             .bind(to_sql(range.start.0))
             .bind(to_sql(range.end.0))
             .fetch_all(&mut *tx)
             .await?;
-            let rollups = rows
-                .into_iter()
-                .map(|(start, count, sum)| {
-                    Ok((WallTime(from_sql("rollups", start)?), Rollup { count, sum }))
-                })
-                .collect::<Result<_, StoreError>>()?;
-            Ok(Rows { rollups, offset })
+            let mut rollups = Vec::with_capacity(rows.len());
+            for (video, start, count, sum) in rows {
+                // The others are sums of all videos.
+                if let Ok(video) = video.parse() {
+                    let start = WallTime(from_sql("rollups", start)?);
+                    rollups.push((video, start, Rollup { count, sum }));
+                }
+            }
+            Ok(Rankings { rollups, offsets })
         })
     }
 
@@ -150,9 +186,18 @@ impl StatsStore for SqliteStats {
                 let Some(kept) = tier.kept() else { continue };
                 // A query whose start is just young enough still reads the rollup that holds it.
                 let oldest = now.since(WallTime(0)).saturating_sub(kept).as_millis() as u64;
-                sqlx::query("DELETE FROM rollups WHERE tier = ? AND start < ?")
+                let oldest = to_sql(oldest.saturating_sub(tier.length_ms()));
+                for definition in &TABLE {
+                    sqlx::query("DELETE FROM rollups WHERE tier = ? AND event = ? AND start < ?")
+                        .bind(tier_code(tier))
+                        .bind(definition.code)
+                        .bind(oldest)
+                        .execute(&mut *tx)
+                        .await?;
+                }
+                sqlx::query("DELETE FROM breakdowns WHERE tier = ? AND start < ?")
                     .bind(tier_code(tier))
-                    .bind(to_sql(oldest.saturating_sub(tier.length_ms())))
+                    .bind(oldest)
                     .execute(&mut *tx)
                     .await?;
             }
@@ -169,39 +214,91 @@ impl StatsStore for SqliteStats {
     }
 }
 
-async fn write(
+/// The rollups of a range, without labels.
+async fn totals(
     tx: &mut Transaction<'static, Sqlite>,
-    changes: &Changes,
-) -> Result<(), sqlx::Error> {
-    for (key, rollup) in &changes.rollups {
-        sqlx::query(
-            "INSERT INTO rollups (video, event, tier, start, count, sum) \
-             VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE \
-             SET count = count + excluded.count, sum = sum + excluded.sum",
-        )
-        .bind(key.video.as_str())
-        .bind(key.event.definition().code)
-        .bind(tier_code(key.tier))
-        .bind(to_sql(key.start.0))
-        .bind(rollup.count)
-        .bind(rollup.sum)
-        .execute(&mut **tx)
-        .await?;
+    partition: Partition,
+    range: &Range,
+) -> Result<Vec<Row>, StoreError> {
+    let with_sketches = "SELECT start, count, sum, sketches FROM rollups \
+        WHERE video = ? AND event = ? AND tier = ? AND start >= ? AND start < ? ORDER BY start";
+    let without = "SELECT start, count, sum, x'' FROM rollups \
+        WHERE video = ? AND event = ? AND tier = ? AND start >= ? AND start < ? ORDER BY start";
+    let rows: Vec<(i64, i64, i64, Vec<u8>)> = sqlx::query_as(if range.needs_sketches() {
+        with_sketches
+    } else {
+        without
+    })
+    .bind(subject_text(partition, range.subject))
+    .bind(range.event.definition().code)
+    .bind(tier_code(range.tier))
+    .bind(to_sql(range.start.0))
+    .bind(to_sql(range.end.0))
+    .fetch_all(&mut **tx)
+    .await?;
+    let rows = rows.into_iter().map(|(start, count, sum, sketches)| {
+        Ok(Row {
+            start: WallTime(from_sql("rollups", start)?),
+            label: Label::UNKNOWN,
+            cell: cell(Rollup { count, sum }, &sketches)?,
+        })
+    });
+    rows.collect()
+}
+
+/// The rollups of a range for each label of a dimension.
+async fn labels(
+    tx: &mut Transaction<'static, Sqlite>,
+    partition: Partition,
+    range: &Range,
+    dimension: Dimension,
+) -> Result<Vec<Row>, StoreError> {
+    let stored: Vec<(i64, Vec<u8>)> = sqlx::query_as(
+        "SELECT start, cells FROM breakdowns \
+         WHERE video = ? AND dimension = ? AND tier = ? AND start >= ? AND start < ? \
+         ORDER BY start",
+    )
+    .bind(subject_text(partition, range.subject))
+    .bind(dimension.definition().code)
+    .bind(tier_code(range.tier))
+    .bind(to_sql(range.start.0))
+    .bind(to_sql(range.end.0))
+    .fetch_all(&mut **tx)
+    .await?;
+    let mut rows = Vec::new();
+    for (start, cells) in stored {
+        let start = WallTime(from_sql("breakdowns", start)?);
+        let breakdown = breakdown(dimension, &cells)?;
+        let cells = breakdown.of(range.event);
+        rows.extend(cells.map(|(label, cell)| Row {
+            start,
+            label,
+            cell: cell.clone(),
+        }));
     }
-    for (key, viewer) in &changes.viewers {
-        sqlx::query(
-            "INSERT INTO viewers (video, session, last_received, state) VALUES (?, ?, ?, ?) \
-             ON CONFLICT DO UPDATE \
-             SET last_received = excluded.last_received, state = excluded.state",
-        )
-        .bind(key.video.as_str())
-        .bind(key.session.as_str())
-        .bind(to_sql(viewer.last_received().0))
-        .bind(viewer.encode())
-        .execute(&mut **tx)
-        .await?;
+    Ok(rows)
+}
+
+fn cell(rollup: Rollup, sketches: &[u8]) -> Result<Cell, StoreError> {
+    Cell::with_sketches(rollup, sketches).ok_or_else(|| StoreError::Corrupt {
+        table: "rollups",
+        value: format!("{} bytes of sketches", sketches.len()),
+    })
+}
+
+fn breakdown(dimension: Dimension, cells: &[u8]) -> Result<Breakdown, StoreError> {
+    Breakdown::decode(dimension, cells).map_err(|invalid| StoreError::Corrupt {
+        table: "breakdowns",
+        value: invalid.to_string(),
+    })
+}
+
+/// What stands in the column `video`. No two partitions write the same row.
+fn subject_text(partition: Partition, subject: Subject) -> String {
+    match subject {
+        Subject::All => format!("all.{partition}"),
+        Subject::Video(video) => video.to_string(),
     }
-    Ok(())
 }
 
 /// Where the partition's consumer stands; epoch 0 if there never was one.
@@ -230,18 +327,5 @@ fn tier_code(tier: Tier) -> u8 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::events::conformance;
-
-    #[tokio::test]
-    async fn is_a_stats_store() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("stats.db");
-        conformance::stats_store(async || {
-            let store = SqliteStats::open(&path).await.unwrap();
-            Box::new(store) as Box<dyn StatsStore>
-        })
-        .await;
-    }
-}
+#[path = "sqlite_store_tests.rs"]
+mod tests;

@@ -1,7 +1,8 @@
-//! The assembly of log, consumers and store, and its two verbs.
+//! The assembly of log, consumers and store, and how events come in. How they are asked for is in
+//! [`super::answers`].
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashSet,
     path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -14,14 +15,14 @@ use weir_model::{VideoId, WallTime};
 use weir_stats::{
     batch::{Answers, Batch, Event},
     block::{Block, BlockOverflow},
-    query::{InvalidQuery, Range, StatsAnswer, StatsQuery},
-    rollup::{Rollup, Tier},
-    schema::EventType,
 };
 
 use super::{
     AppendError, EventLog, EventMetrics, Offset, Partition, SqliteLog, SqliteStats, StatsStore,
+    admission::Admission,
+    answers::KeptRankings,
     consumer::{Consumer, Tail},
+    last_known::LastKnown,
 };
 use crate::{
     clock::Clock,
@@ -63,43 +64,33 @@ pub enum ProcessEventsError {
     Overflow(#[from] BlockOverflow),
 }
 
-/// Why there are no numbers.
-#[derive(Debug, Error)]
-pub enum GetStatsError {
-    /// The question has no answer.
-    #[error(transparent)]
-    Invalid(#[from] InvalidQuery),
-    /// No video has this id.
-    #[error("there is no video {0}")]
-    NoSuchVideo(VideoId),
-    /// The store is down and nothing is known from before.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
 /// Takes events and answers how many there were. Clones are handles to the same.
 #[derive(Clone)]
 pub struct Statistics {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
 }
 
-struct Shared {
+pub(super) struct Shared {
     log: Arc<dyn EventLog>,
-    store: Arc<dyn StatsStore>,
+    pub(super) store: Arc<dyn StatsStore>,
     videos: Arc<dyn MetaStore>,
     clock: Clock,
-    partitions: Vec<PartitionHandle>,
+    /// When counting began here.
+    pub(super) begun: WallTime,
+    pub(super) partitions: Vec<PartitionHandle>,
     /// Videos that were found once; none ever goes away.
     known_videos: Mutex<HashSet<VideoId>>,
-    last_known: Mutex<LastKnown>,
+    admission: Admission,
+    pub(super) last_known: Mutex<LastKnown>,
+    pub(super) rankings: Mutex<KeptRankings>,
     tasks: Mutex<JoinSet<()>>,
     metrics: EventMetrics,
 }
 
-struct PartitionHandle {
+pub(super) struct PartitionHandle {
     /// The last entry that was acknowledged since the start; `None` once shut down.
     acknowledged: Mutex<Option<watch::Sender<Offset>>>,
-    tail: Arc<Tail>,
+    pub(super) tail: Arc<Tail>,
 }
 
 impl Statistics {
@@ -166,9 +157,12 @@ impl Statistics {
             store,
             videos,
             clock,
+            begun: clock.now(),
             partitions,
             known_videos: Mutex::default(),
+            admission: Admission::default(),
             last_known: Mutex::default(),
+            rankings: Mutex::default(),
             tasks: Mutex::new(tasks),
             metrics,
         };
@@ -215,57 +209,23 @@ impl Statistics {
         }
         let mut parts: Vec<Vec<Event>> = vec![Vec::new(); self.shared.partitions.len()];
         for event in batch.accepted() {
-            parts[Partition::of(event.video).index()].push(*event);
+            let event = self.shared.admission.event(*event);
+            parts[Partition::of(event.video).index()].push(event);
         }
+        let attributes = self.shared.admission.attributes(batch.attributes);
         let parts = Partition::all()
             .zip(parts)
             .filter(|(_, events)| !events.is_empty());
         try_join_all(parts.map(async |(partition, events)| {
-            let block = Block::new(batch.session.clone(), received, events)?;
+            let block = Block::new(batch.session.clone(), received, attributes, events)?;
             let (id, bytes) = block.encode();
             let offset = self.shared.log.append(partition, id, bytes.into()).await?;
             self.shared.partitions[partition.index()].acknowledge(offset);
             Ok::<_, ProcessEventsError>(())
         }))
         .await?;
+        self.shared.metrics.quarantined(&batch);
         Ok(batch.answers())
-    }
-
-    /// Answers a question from the store and what is not in it yet; with the store down, the last
-    /// known numbers of the range, marked stale.
-    pub async fn get_stats(&self, query: StatsQuery) -> Result<StatsAnswer, GetStatsError> {
-        let now = self.now();
-        let range = query.resolve(now)?;
-        match self.exists(range.video).await {
-            Ok(true) => {}
-            Ok(false) => return Err(GetStatsError::NoSuchVideo(range.video)),
-            // The numbers may still be there.
-            Err(error) => tracing::warn!(%error, "video looked up in vain"),
-        }
-        let partition = Partition::of(range.video);
-        let handle = &self.shared.partitions[partition.index()];
-        let acknowledged = handle.acknowledged();
-        let tail = handle.tail.view(&range);
-        let as_of = if tail.complete_until > WallTime(0) && tail.folded >= acknowledged {
-            now
-        } else {
-            tail.complete_until
-        };
-        match self.shared.store.query(partition, &range).await {
-            Ok(rows) => {
-                let rollups = tail.after(rows);
-                let stale = now.since(as_of) > FRESH;
-                let answer = range.answer(rollups.iter().copied(), as_of, stale);
-                lock(&self.shared.last_known).remember(&range, rollups, as_of);
-                Ok(answer)
-            }
-            Err(error) => {
-                tracing::error!(%error, video = %range.video, "counts read in vain");
-                lock(&self.shared.last_known)
-                    .answer(&range)
-                    .ok_or(error.into())
-            }
-        }
     }
 
     /// Writes all counts and returns when that is done. Events that come later are still made
@@ -283,7 +243,7 @@ impl Statistics {
         }
     }
 
-    async fn exists(&self, video: VideoId) -> Result<bool, StoreError> {
+    pub(super) async fn exists(&self, video: VideoId) -> Result<bool, StoreError> {
         if lock(&self.shared.known_videos).contains(&video) {
             return Ok(true);
         }
@@ -303,15 +263,12 @@ impl PartitionHandle {
         }
     }
 
-    fn acknowledged(&self) -> Offset {
+    pub(super) fn acknowledged(&self) -> Offset {
         lock(&self.acknowledged)
             .as_ref()
             .map_or(Offset(0), |sender| *sender.borrow())
     }
 }
-
-/// An answer that is complete up to this long ago counts as fresh.
-const FRESH: Duration = Duration::from_secs(2);
 
 const FORGET_EVERY: Duration = Duration::from_secs(3600);
 
@@ -343,52 +300,8 @@ async fn forget(
     }
 }
 
-/// The rollups of the latest ranges asked for, for when the store can't be read.
-#[derive(Default)]
-struct LastKnown {
-    ranges: HashMap<(VideoId, EventType, Tier), Known>,
-}
-
-struct Known {
-    start: WallTime,
-    rollups: Vec<(WallTime, Rollup)>,
-    as_of: WallTime,
-}
-
-impl LastKnown {
-    const MOST_RANGES: usize = 512;
-    const MOST_ROLLUPS: usize = 2000;
-
-    fn remember(&mut self, range: &Range, rollups: Vec<(WallTime, Rollup)>, as_of: WallTime) {
-        if rollups.len() > Self::MOST_ROLLUPS {
-            return;
-        }
-        let key = (range.video, range.event, range.tier);
-        if self.ranges.len() >= Self::MOST_RANGES && !self.ranges.contains_key(&key) {
-            let oldest = self.ranges.iter().min_by_key(|(_, known)| known.as_of);
-            if let Some(key) = oldest.map(|(key, _)| *key) {
-                self.ranges.remove(&key);
-            }
-        }
-        self.ranges.insert(
-            key,
-            Known {
-                start: range.start,
-                rollups,
-                as_of,
-            },
-        );
-    }
-
-    fn answer(&self, range: &Range) -> Option<StatsAnswer> {
-        let known = self.ranges.get(&(range.video, range.event, range.tier))?;
-        let covered = known.start <= range.start;
-        covered.then(|| range.answer(known.rollups.iter().copied(), known.as_of, true))
-    }
-}
-
 /// What is guarded here is whole after every statement, so a panic elsewhere spoils nothing.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

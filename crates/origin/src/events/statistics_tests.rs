@@ -2,14 +2,21 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 use weir_stats::{
+    answer::{Number, StatsAnswer},
+    cell::Cell,
+    dimension::Dimension,
     fold::Fold,
-    query::{Function, Number},
-    rollup::RollupKey,
+    quality::QualityQuery,
+    query::{Function, Range, StatsQuery},
+    rollup::{RollupKey, Subject, Tier},
+    schema::EventType,
+    top::TopQuery,
 };
 
 use super::*;
 use crate::events::{
-    Entry,
+    Entry, GetStatsError,
+    answers::ViewersQuery,
     testing::{Fault, Fixture, VIDEO, VIDEOS, eventually},
 };
 
@@ -17,9 +24,11 @@ const NEVER: Duration = Duration::from_secs(86_400);
 
 fn question(video: &str, event: EventType) -> StatsQuery {
     StatsQuery {
-        video: video.parse().unwrap(),
+        video: video.parse().ok(),
         event,
         function: Function::Count,
+        quantile: None,
+        group_by: None,
         start: None,
         end: None,
         step: None,
@@ -42,9 +51,11 @@ fn batch(n: u32, time: WallTime) -> Batch {
         .iter()
         .flat_map(|video| {
             let seq = n / 10 * 2;
+            let rendition = ["720p", "source"][n as usize % 2];
             [
                 json!({"seq": seq, "video": video, "type": "view", "time": time}),
-                json!({"seq": seq + 1, "video": video, "type": "share", "time": time}),
+                json!({"seq": seq + 1, "video": video, "type": "share", "time": time,
+                    "rendition": rendition}),
             ]
         })
         .collect();
@@ -71,6 +82,9 @@ async fn read_log(fixture: &Fixture, partition: Partition) -> Vec<Entry> {
     log.read_from(partition, Offset(0), 100_000).await.unwrap()
 }
 
+/// What is asked to be broken down when the store is compared with the log.
+const BY: Option<Dimension> = Some(Dimension::Rendition);
+
 /// Compares what the store serves with the log: folded anew in one go, and counted in plain sets.
 async fn audit(fixture: &Fixture) {
     let store = fixture.store().await;
@@ -90,6 +104,7 @@ async fn audit(fixture: &Fixture) {
                 };
             }
         }
+        let minutes = fold.minutes();
         let mut served = BTreeMap::new();
         for (video, event) in VIDEOS.iter().flat_map(|video| {
             [EventType::View, EventType::Share].map(|event| (video.parse().unwrap(), event))
@@ -115,23 +130,45 @@ async fn audit(fixture: &Fixture) {
                 };
                 let range = query.resolve(now).unwrap();
                 assert_eq!(range.tier, tier);
+                let range = Range {
+                    function: Function::Unique,
+                    ..range
+                };
                 let rows = store.query(partition, &range).await.unwrap();
                 let end = entries.last().map_or(Offset(0), |entry| entry.offset);
                 assert_eq!(rows.offset, end, "everything is applied");
-                assert_eq!(
-                    rows.rollups.iter().map(|(_, r)| r.count).sum::<i64>(),
-                    counted
-                );
-                let key = |start| RollupKey {
-                    tier,
-                    video,
-                    event,
-                    start,
-                };
-                served.extend(rows.rollups.into_iter().map(|(start, r)| (key(start), r)));
+                let counts = rows.rows.iter().map(|row| row.cell.rollup.count);
+                assert_eq!(counts.sum::<i64>(), counted);
+                for subject in [range.subject, Subject::All] {
+                    let range = Range { subject, ..range };
+                    let rows = store.query(partition, &range).await.unwrap().rows;
+                    let key = |start| RollupKey {
+                        tier,
+                        subject,
+                        event,
+                        start,
+                    };
+                    served.extend(rows.into_iter().map(|row| (key(row.start), row.cell)));
+                    let range = Range {
+                        group_by: BY,
+                        ..range
+                    };
+                    let rows = store.query(partition, &range).await.unwrap().rows;
+                    let rows = rows.into_iter();
+                    let labels: BTreeMap<_, _> =
+                        rows.map(|row| ((row.start, row.label), row.cell)).collect();
+                    let mut rebuilt = BTreeMap::new();
+                    for (start, label, cell) in
+                        minutes.of(subject, event, BY, (range.start, range.end))
+                    {
+                        let key = (tier.floor(start), label);
+                        rebuilt.entry(key).or_insert_with(Cell::default).merge(cell);
+                    }
+                    assert_eq!(labels, rebuilt, "broken down, bit for bit");
+                }
             }
         }
-        assert_eq!(&served, fold.rollups(), "served and rebuilt, bit for bit");
+        assert_eq!(served, minutes.rollups(), "served and rebuilt, bit for bit");
     }
     store.close().await;
 }
@@ -287,5 +324,158 @@ async fn a_consumer_that_stands_still_makes_no_claim_to_be_fresh() {
     .await;
     fixture.faults.next_reads(0, 0, 0);
     eventually(async || count(&statistics, VIDEO, EventType::Share).await == Some(2)).await;
+    statistics.shutdown().await;
+}
+
+async fn total(statistics: &Statistics, query: StatsQuery) -> Option<StatsAnswer> {
+    let answer = statistics.get_stats(query).await.ok()?;
+    (!answer.stale).then_some(answer)
+}
+
+#[tokio::test]
+async fn all_videos_together_are_asked_for_by_naming_none() {
+    let fixture = Fixture::new().await;
+    let statistics = fixture.statistics().await;
+    for n in 0..20 {
+        send(&statistics, n).await;
+    }
+    let shares = StatsQuery {
+        video: None,
+        ..question(VIDEO, EventType::Share)
+    };
+    let whole = async |count| {
+        let answer = total(&statistics, shares.clone()).await;
+        answer.and_then(|answer| answer.total) == Some(Number::Whole(count))
+    };
+    eventually(async || whole(60).await).await;
+    let grouped = StatsQuery {
+        group_by: BY,
+        ..shares.clone()
+    };
+    let groups = statistics.get_stats(grouped).await.unwrap().groups.unwrap();
+    let groups: Vec<_> = groups
+        .iter()
+        .map(|group| (group.value.as_deref(), group.total))
+        .collect();
+    let half = Some(Number::Whole(30));
+    assert_eq!(groups, [(Some("720p"), half), (Some("source"), half)]);
+    // Ten sessions view three videos each.
+    let viewers = StatsQuery {
+        event: EventType::View,
+        function: Function::Unique,
+        ..shares.clone()
+    };
+    let viewers = statistics.get_stats(viewers).await.unwrap();
+    assert_eq!(viewers.total, Some(Number::Whole(10)));
+    assert_eq!(viewers.complete_from, None);
+    statistics.shutdown().await;
+}
+
+#[tokio::test]
+async fn leaders_viewers_and_quality_are_told_from_memory_and_from_the_store_alike() {
+    let fixture = Fixture::new().await;
+    for interval in [NEVER, Duration::ZERO] {
+        let statistics = fixture.statistics_writing_every(interval).await;
+        // The second time these are all duplicates, and the numbers come from the store.
+        for n in 0..10 {
+            send(&statistics, n).await;
+        }
+        for video in VIDEOS {
+            eventually(async || count(&statistics, video, EventType::Share).await == Some(10))
+                .await;
+        }
+        let query = TopQuery {
+            event: EventType::Share,
+            window: None,
+            half_life: Some(3600),
+            limit: Some(2),
+        };
+        let top = statistics.top(query.clone()).await.unwrap();
+        let mut ids = VIDEOS;
+        ids.sort_unstable();
+        let leaders: Vec<_> = top
+            .videos
+            .iter()
+            .map(|leader| leader.video.to_string())
+            .collect();
+        assert_eq!(leaders, ids[..2], "equal ones in the order of their ids");
+        assert!(top.videos.iter().all(|leader| leader.count == 10));
+
+        // The counts may be the store's already; who is watching has to be heard anew.
+        let watching = async |video: Option<&str>| {
+            let video = video.and_then(|video| video.parse().ok());
+            let viewers = statistics.viewers(ViewersQuery { video }).await;
+            viewers.unwrap().watching
+        };
+        eventually(async || watching(Some(VIDEO)).await == 10).await;
+        // At each of three videos.
+        eventually(async || watching(None).await == 30).await;
+
+        let quality = statistics.quality(QualityQuery {
+            video: None,
+            group_by: None,
+            start: None,
+            end: None,
+        });
+        assert_eq!(quality.await.unwrap().total.views, 30);
+
+        fixture.faults.fail_queries(true);
+        let stale = statistics
+            .top(TopQuery {
+                limit: Some(3),
+                ..query.clone()
+            })
+            .await;
+        assert!(matches!(stale, Err(GetStatsError::Store(_))), "never asked");
+        eventually(async || statistics.top(query.clone()).await.unwrap().stale).await;
+        fixture.faults.fail_queries(false);
+        statistics.shutdown().await;
+    }
+    audit(&fixture).await;
+}
+
+#[tokio::test]
+async fn late_events_count_in_their_minute_and_others_are_set_apart() {
+    let fixture = Fixture::new().await;
+    let statistics = fixture.statistics().await;
+    let now = statistics.now();
+    let hours = |n: u64| n * 3_600_000;
+    let event =
+        |seq: u32, time: u64| json!({"seq": seq, "video": VIDEO, "type": "share", "time": time});
+    let body = json!({"session": "0123456789abcdef", "events": [
+        event(1, now.0 - hours(47)),
+        event(2, now.0 - hours(47)),
+        event(2, now.0 - hours(47)),
+        event(3, now.0 - hours(49)),
+        event(4, now.0 + hours(1)),
+    ]});
+    let batch = Batch::parse(body.to_string().as_bytes(), now).unwrap();
+    statistics.process_events(batch, now).await.unwrap();
+    let minute = Tier::Minute.floor(WallTime(now.0 - hours(47)));
+    let around = StatsQuery {
+        start: Some(WallTime(minute.0 - 60_000)),
+        end: Some(WallTime(minute.0 + 120_000)),
+        step: Some(60),
+        ..question(VIDEO, EventType::Share)
+    };
+    eventually(async || {
+        let Some(answer) = total(&statistics, around.clone()).await else {
+            return false;
+        };
+        let values: Vec<_> = answer.points.iter().map(|point| point.value).collect();
+        values == [0, 2, 0].map(|count| Some(Number::Whole(count)))
+    })
+    .await;
+    let mut registry = prometheus_client::registry::Registry::default();
+    statistics.metrics().register(&mut registry);
+    let mut text = String::new();
+    prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+    for line in [
+        "weir_events_quarantined_late_total 1\n",
+        "weir_events_quarantined_early_total 1\n",
+        "weir_events_refused_total 2\n",
+    ] {
+        assert!(text.contains(line), "{text}");
+    }
     statistics.shutdown().await;
 }

@@ -1,11 +1,13 @@
 //! What a store of rollups promises.
 
 use futures_util::future::BoxFuture;
-use weir_model::WallTime;
+use weir_model::{VideoId, WallTime};
 use weir_stats::{
+    answer::Row,
+    cell::Rollup,
     fold::{Changes, ViewerKey},
     query::Range,
-    rollup::Rollup,
+    top::TopRange,
     viewer::Viewer,
 };
 
@@ -37,10 +39,23 @@ pub enum Applied {
 /// The rollups of a range, and what they contain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rows {
-    /// Start of each rollup's minute, hour or day, in order, where something was counted.
-    pub rollups: Vec<(WallTime, Rollup)>,
+    /// What was counted in each minute, hour or day, in order, and there for each label if the
+    /// range is broken down. Sketches are there if the range needs them.
+    pub rows: Vec<Row>,
     /// The partition's entries that are in them.
     pub offset: Offset,
+    /// Since when sketches and breakdowns are kept, if there were counts before.
+    pub sketched_since: Option<WallTime>,
+}
+
+/// The rollups of every video in a range, and what they contain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rankings {
+    /// In any order. Where events weigh the same whenever they came, those of a video may be one,
+    /// with the start of the range.
+    pub rollups: Vec<(VideoId, WallTime, Rollup)>,
+    /// The entries of each partition that are in them.
+    pub offsets: [Offset; Partition::COUNT as usize],
 }
 
 /// Rollups, viewers and the offset up to which the log is in them, changed together or not at
@@ -71,6 +86,9 @@ pub trait StatsStore: Send + Sync {
         partition: Partition,
         range: &'a Range,
     ) -> BoxFuture<'a, Result<Rows, StoreError>>;
+
+    /// The rollups of every video, read at one point between two applies.
+    fn rank<'a>(&'a self, range: &'a TopRange) -> BoxFuture<'a, Result<Rankings, StoreError>>;
 
     /// Forgets what no query at or after `now` reads and no event can change any more. Every block
     /// that was in the log at `now` must have been applied.

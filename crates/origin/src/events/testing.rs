@@ -14,12 +14,13 @@ use weir_stats::{
     block::BatchId,
     fold::{Changes, ViewerKey},
     query::Range,
+    top::TopRange,
     viewer::Viewer,
 };
 
 use super::{
     AppendError, Applied, Cursor, Entry, EventLog, LeaseEpoch, Offset, Options, Partition,
-    ReadLogError, Rows, SqliteLog, SqliteStats, Statistics, StatsStore,
+    Rankings, ReadLogError, Rows, SqliteLog, SqliteStats, Statistics, StatsStore,
 };
 use crate::{
     clock::Clock,
@@ -202,6 +203,15 @@ impl<T: StatsStore> StatsStore for Faulty<T> {
                 return Err(broken().into());
             }
             self.inner.query(partition, range).await
+        })
+    }
+
+    fn rank<'a>(&'a self, range: &'a TopRange) -> BoxFuture<'a, Result<Rankings, StoreError>> {
+        Box::pin(async move {
+            if self.faults.plan().queries_fail {
+                return Err(broken().into());
+            }
+            self.inner.rank(range).await
         })
     }
 

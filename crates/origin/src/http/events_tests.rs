@@ -1,9 +1,18 @@
 use prometheus_client::{encoding::text::encode, registry::Registry};
 use serde_json::{Value, json};
+use tokio::sync::watch;
+use weir_model::{
+    SessionId,
+    key::Secret,
+    ticket::{Ticket, TicketKey},
+};
 
 use super::*;
 use crate::{
-    events::testing::{Fault, Fixture, VIDEO, eventually},
+    events::{
+        testing::{Fault, Fixture, VIDEO, eventually},
+        tickets,
+    },
     http::{
         stats,
         test_client::{Answer, get, post},
@@ -16,9 +25,14 @@ async fn start() -> (Router, Fixture) {
     let fixture = Fixture::new().await;
     let statistics = fixture.statistics().await;
     (
-        router(statistics.clone()).merge(stats::router(statistics)),
+        router(statistics.clone(), open()).merge(stats::router(statistics)),
         fixture,
     )
+}
+
+/// Without keys, events need no tickets.
+fn open() -> Tickets {
+    Tickets::new(tickets::Options::default(), None)
 }
 
 fn batch(events: &[Value]) -> String {
@@ -113,7 +127,8 @@ async fn bad_questions_are_told_why() {
         assert!(detail.contains(expected.2), "{detail}");
     };
     let invalid = |detail| (400, "invalid_query", detail);
-    check("", invalid("missing field `video`")).await;
+    check("", invalid("missing field `event`")).await;
+    check("?event=view", invalid("name a video")).await;
     check("?video=x&event=view", invalid("a video id is")).await;
     check(
         &format!("?video={VIDEO}&event=glance"),
@@ -152,7 +167,7 @@ async fn a_log_that_fails_is_told_and_a_later_try_counts_once() {
     let fixture = Fixture::new().await;
     let statistics = fixture.statistics().await;
     let metrics = statistics.metrics().clone();
-    let router = router(statistics.clone()).merge(stats::router(statistics));
+    let router = router(statistics.clone(), open()).merge(stats::router(statistics));
     let now = fixture.clock.now().0;
     let body = batch(&[json!({"seq": 0, "video": VIDEO, "type": "view", "time": now})]);
     for fault in Fault::ALL {
@@ -177,4 +192,67 @@ async fn a_log_that_fails_is_told_and_a_later_try_counts_once() {
         text.contains("weir_events_batches_unanswered_total 2\n"),
         "{text}"
     );
+}
+
+#[tokio::test]
+async fn a_script_counts_for_nothing_and_a_player_once() {
+    let fixture = Fixture::new().await;
+    let statistics = fixture.statistics().await;
+    let key = TicketKey::new(Secret(vec![1; 32])).unwrap();
+    let options = tickets::Options {
+        keys: Some(watch::channel([key.clone()].into_iter().collect()).1),
+        optional: false,
+    };
+    let operator: Router = operator_router(statistics.clone());
+    let router =
+        router(statistics.clone(), Tickets::new(options, None)).merge(stats::router(statistics));
+    let session = SessionId::from_random(7);
+    let ticket = Ticket {
+        session,
+        video: VIDEO.parse().unwrap(),
+        country: None,
+        device: None,
+        pop: "local".to_owned(),
+        issued: edges_time(),
+    };
+    let ticket = ticket.sign(&key).unwrap();
+    let now = fixture.clock.now().0;
+    let views = |session: &str, ticket: Option<&str>, seqs: std::ops::Range<u32>| {
+        let events: Vec<_> = seqs
+            .map(|seq| json!({"seq": seq, "video": VIDEO, "type": "view", "time": now}))
+            .collect();
+        json!({"session": session, "ticket": ticket, "events": events}).to_string()
+    };
+
+    let answer = send(&router, JSON, &views("0123456789abcdef", None, 1..2)).await;
+    assert_eq!(answer.json["results"][0]["status"], "refused");
+    assert_eq!(answer.json["ticket"], Value::Null);
+    let forged = views(session.as_str(), Some("x.y.z"), 1..2);
+    let answer = send(&router, JSON, &forged).await;
+    assert_eq!(
+        answer.json["results"][0]["reason"],
+        "the session ticket is not good"
+    );
+    assert_eq!(answer.json["ticket"], "this is no session ticket");
+
+    let mut slowed = 0;
+    for n in 0..20 {
+        let body = views(session.as_str(), Some(&ticket), n * 100..(n + 1) * 100);
+        let answer = send(&router, JSON, &body).await;
+        match answer.status.as_u16() {
+            200 => assert_eq!(answer.json["results"][99]["status"], "accepted"),
+            429 => {
+                assert_eq!(answer.problem().0, "rate_limited");
+                assert!(answer.headers.contains_key("retry-after"));
+                slowed += 1;
+            }
+            status => panic!("{status}"),
+        }
+    }
+    assert!(slowed > 0);
+    // The operator's own servers are believed.
+    let answer = send(&operator, JSON, &views("server-to-server", None, 1..2)).await;
+    assert_eq!(answer.json["results"][0]["status"], "accepted");
+    let path = format!("/api/v1/stats?video={VIDEO}&event=view");
+    eventually(async || get(&router, &path).await.json["total"] == 2).await;
 }

@@ -61,7 +61,7 @@ use self::{pop::Neighbour, trust::Trust};
 
 use crate::{
     clock::Clock,
-    events::Statistics,
+    events::{Statistics, tickets::Tickets},
     http::forms::{Forms, share::UnderWay},
     keys::OperatorToken,
     metrics::Metrics,
@@ -89,6 +89,8 @@ pub struct Parts {
     pub rooms: Rooms,
     /// Their counts.
     pub statistics: Statistics,
+    /// Whose events are counted.
+    pub tickets: Tickets,
     /// Edge modules, and how they go out.
     pub rollouts: Arc<Rollouts>,
     /// The origin's clock.

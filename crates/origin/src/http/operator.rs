@@ -13,9 +13,9 @@ use weir_model::Code;
 use super::{
     App,
     edge::{self, Edge},
-    health, openapi, pop,
+    events, health, openapi, pop,
     problem::{self, ApiError},
-    stream_health, videos,
+    stats, stream_health, videos,
 };
 
 /// All of the operator plane. Its API takes the operator token; probes, metrics and the contract
@@ -32,6 +32,11 @@ pub fn router(app: App) -> Router {
         .route("/api/v1/videos/{id}/end", post(videos::end))
         .route("/api/v1/videos/{id}/key", post(videos::rotate_key))
         .merge(edge::operator_router(Edge::of(&app)))
+        .merge(events::operator_router(app.statistics.clone()))
+        .merge(stats::operator_router(
+            app.statistics.clone(),
+            app.shutdown.clone(),
+        ))
         .merge(beside.unwrap_or_default())
         .route_layer(from_fn_with_state(app.clone(), authorize))
         .route("/api/v1/openapi.json", get(openapi::get))

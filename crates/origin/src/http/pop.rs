@@ -10,7 +10,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use weir_model::{Problem, pop::Status};
+use weir_model::{Problem, pop::Status, ticket::TicketKey};
 
 use super::problem::method_not_allowed;
 
@@ -18,6 +18,8 @@ use super::problem::method_not_allowed;
 pub trait Neighbour: fmt::Debug + Send + Sync {
     /// How it does.
     fn status(&self) -> Status;
+    /// What it signs session tickets with, if it does.
+    fn ticket_key(&self) -> Option<TicketKey>;
     /// Has it let viewers go, and the process end.
     fn drain(&self);
 }

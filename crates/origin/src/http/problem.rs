@@ -39,6 +39,17 @@ impl ApiError {
         }
     }
 
+    /// Too much at a time: 429, and after how many seconds more is taken.
+    pub fn rate_limited(
+        detail: impl Into<std::borrow::Cow<'static, str>>,
+        retry_after_s: u32,
+    ) -> Self {
+        Self {
+            retry_after_s: Some(retry_after_s),
+            ..Self::new(Code::RateLimited, detail)
+        }
+    }
+
     /// No video has this id.
     pub fn no_such_video(video: VideoId) -> Self {
         Self::new(Code::VideoNotFound, format!("there is no video {video}"))

@@ -46,7 +46,7 @@ pub fn router(app: App) -> Router {
         .route(LEASES_PATH, get(leases::list))
         .route("/edge/leases/{id}", get(leases::find))
         .with_state(app.clone())
-        .merge(events::router(app.statistics.clone()))
+        .merge(events::router(app.statistics.clone(), app.tickets.clone()))
         .merge(room::router(RoomState {
             rooms: app.rooms.clone(),
             comments: app.comments.clone(),

@@ -1,9 +1,6 @@
 //! What goes on beside the requests: the policy is followed, pathways are asked.
 
-use std::{
-    path::PathBuf,
-    sync::{Arc, PoisonError},
-};
+use std::sync::{Arc, PoisonError};
 
 use tracing::warn;
 
@@ -11,18 +8,14 @@ use super::{Facts, probe};
 use crate::{policy, rollout::Rollouts};
 
 impl Facts {
-    /// From now on follows the policy at `path`, if there is one, for this edge, called `pop`, and
-    /// for its modules. Once is enough.
-    pub(crate) fn attend(
-        self: &Arc<Self>,
-        path: Option<PathBuf>,
-        pop: String,
-        rollouts: &Arc<Rollouts>,
-    ) {
+    /// From now on follows the policy, if it can change, for this edge and for its modules. Once is
+    /// enough.
+    pub(crate) fn attend(self: &Arc<Self>, source: &policy::Source, rollouts: &Arc<Rollouts>) {
         let mut task = self.task.lock().unwrap_or_else(PoisonError::into_inner);
-        let (Some(path), None) = (path, &*task) else {
+        if !source.changes() || task.is_some() {
             return;
-        };
+        }
+        let source = source.clone();
         let (facts, rollouts) = (self.clone(), rollouts.clone());
         let following = async move {
             let take = |policy: &policy::Policy| {
@@ -32,7 +25,7 @@ impl Facts {
                 Ok(())
             };
             tokio::select! {
-                ended = policy::follow(&path, &pop, take) => {
+                ended = source.follow(take) => {
                     if let Err(error) = ended {
                         warn!(%error, "the policy is not followed");
                     }

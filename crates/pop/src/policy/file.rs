@@ -19,7 +19,7 @@ use weir_model::{
     key::{Algorithm, Key, Secret},
 };
 
-use super::{Policy, PolicyError};
+use super::{Policy, PolicyError, SESSIONS};
 
 /// Bounds of `steering_ttl_s`: asked more often, steering is a load of its own.
 const STEERING_TTL_S: std::ops::RangeInclusive<u32> = 5..=3600;
@@ -250,8 +250,8 @@ impl PathwayEntry {
 
 impl Limits {
     fn check(self) -> Result<abi::Limits, PolicyError> {
-        let rate = |field, rate: Option<Rate>| match rate {
-            None => Ok(abi::Rate::default()),
+        let rate = |field, rate: Option<Rate>, without| match rate {
+            None => Ok(without),
             Some(Rate { per_minute, burst }) if per_minute > 0 && burst > 0 => {
                 Ok(abi::Rate { per_minute, burst })
             }
@@ -262,9 +262,9 @@ impl Limits {
             }),
         };
         Ok(abi::Limits {
-            comments: rate("limits.comments", self.comments)?,
-            events: rate("limits.events", self.events)?,
-            sessions: rate("limits.sessions", self.sessions)?,
+            comments: rate("limits.comments", self.comments, abi::Rate::default())?,
+            events: rate("limits.events", self.events, abi::Rate::default())?,
+            sessions: rate("limits.sessions", self.sessions, SESSIONS)?,
         })
     }
 }

@@ -2,11 +2,14 @@
 
 use std::fs;
 
+use tokio::sync::watch;
 use weir_edge_abi::{Algorithm, Country, Rate};
+use weir_model::ticket::TicketKeys;
 
 use super::*;
 
 const SECRET: &str = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE";
+const OTHER_SECRET: &str = "AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI";
 // RFC 8037 appendix A.2.
 const PUBLIC: &str = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
 
@@ -146,4 +149,36 @@ fn a_file_is_the_key_that_it_is_named() {
         matches!(other, Err(PolicyError::OtherKey { .. })),
         "{other:?}"
     );
+}
+
+#[tokio::test]
+async fn the_shared_key_signs_unless_the_file_names_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("p.toml");
+    let keys = |text: &str| TicketKeys::parse(text).unwrap();
+    let (sender, shared) = watch::channel(keys(OTHER_SECRET));
+    let mut source = Source {
+        path: Some(path.clone()),
+        pop: "fra-1".to_owned(),
+        ticket_keys: Some(shared),
+    };
+    let mut signs = || source.read().unwrap().config.ticket_key.0;
+    fs::write(&path, "").unwrap();
+    assert_eq!(signs(), [2; 32]);
+    fs::write(&path, format!("ticket_key = \"{SECRET}\"")).unwrap();
+    assert_eq!(signs(), [1; 32]);
+    fs::write(&path, "").unwrap();
+    assert!(!source.has_other_keys());
+    sender.send_replace(keys(SECRET));
+    assert!(source.has_other_keys());
+    assert_eq!(source.read().unwrap().config.ticket_key.0, [1; 32]);
+    assert!(!source.has_other_keys());
+}
+
+#[test]
+fn tickets_are_limited_unless_the_file_says_otherwise() {
+    let sessions = |toml: &str| read(&[("p.toml", toml)]).unwrap().config.limits.sessions;
+    assert_eq!(sessions(""), SESSIONS);
+    let told = sessions("[limits]\nsessions = { per_minute = 7, burst = 8 }");
+    assert_eq!((told.per_minute, told.burst), (7, 8));
 }

@@ -7,24 +7,28 @@ use weir_model::{Problem, VideoId, api::BegunSession};
 
 /// Begins a session: who watches, what and from where, signed by the edge.
 ///
-/// The ticket goes with the events that are reported of the session. A protected video's takes its
-/// playback token.
+/// The ticket goes with the events that are reported of the session, which count for nothing without. A
+/// protected video's takes its playback token.
 #[utoipa::path(
     post,
     path = "/api/v1/videos/{id}/sessions",
     tag = "events",
     params(
         ("id" = VideoId, Path, description = "Which video"),
+        ("session" = Option<String>, Query, description = "The session, if the player has drawn it \
+            itself: 26 characters of a-z and 2-7"),
         ("token" = Option<String>, Query, description = "The playback token, unless it is sent as \
             `Authorization: Bearer` or stands before the path: `/t/{token}/api/v1/videos/…`"),
     ),
     responses(
         (status = 201, description = "Signed", body = BegunSession),
+        (status = 400, description = "`session` is none", body = Problem,
+            content_type = "application/problem+json"),
         (status = 403, description = "The playback token is missing or not good, or nothing is \
             played in this country", body = Problem, content_type = "application/problem+json"),
         (status = 429, description = "Too many from this address", body = Problem,
             content_type = "application/problem+json"),
-        (status = 503, description = "The edge's policy has no ticket key", body = Problem,
+        (status = 503, description = "The edge has no ticket key", body = Problem,
             content_type = "application/problem+json"),
     )
 )]

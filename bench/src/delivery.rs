@@ -8,9 +8,11 @@
 //! - `servers`: how they are started
 //! - `wrk`: requests as fast as they are answered
 //! - `waiters`: viewers of one position
+//! - `table`: what comes of it, as `bench/README.md` shows it
 
 mod origin;
 mod servers;
+mod table;
 mod waiters;
 mod wrk;
 
@@ -31,8 +33,8 @@ use crate::{
 /// What is measured, and how long.
 #[derive(Args)]
 pub(crate) struct Options {
-    /// Seconds of each run.
-    #[arg(long, default_value_t = 4)]
+    /// Seconds of each run. With the usual five rounds all takes about six minutes.
+    #[arg(long, default_value_t = 3)]
     seconds: u64,
     /// Rounds, with every server in each; medians are reported.
     #[arg(long, default_value_t = 5)]
@@ -67,6 +69,12 @@ enum Load {
     Waiters,
 }
 
+impl Load {
+    fn is_wait(self) -> bool {
+        matches!(self, Self::Waiters)
+    }
+}
+
 const CASES: [(&str, Load); 7] = [
     ("hot playlist, 1 KiB", Load::Hot(Thing::Playlist)),
     (
@@ -89,6 +97,9 @@ struct Figures {
     cpu_us: f64,
 }
 
+/// Figures of the rounds, by case and server.
+type Results = BTreeMap<(usize, Kind), Vec<Figures>>;
+
 /// Name, unit, and which figure it is.
 type Metric = (&'static str, &'static str, fn(&Figures) -> f64);
 
@@ -109,7 +120,7 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
     for kind in Kind::ALL {
         servers.push(Server::start(kind, origin.address(), options.server_core).await?);
     }
-    let mut results: BTreeMap<(usize, Kind), Vec<Figures>> = BTreeMap::new();
+    let mut results = Results::new();
     for round in 1..=options.rounds {
         for (index, (case, load)) in CASES.iter().enumerate() {
             if !case.contains(&options.only) {
@@ -134,15 +145,18 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
                     .push(figures);
             }
         }
+        // Nobody always comes after the same one.
+        servers.rotate_left(1);
     }
-    report::publish("edge", &rows(&results))
+    table::print(&results);
+    report::write("edge", &rows(&results))
 }
 
-fn rows(results: &BTreeMap<(usize, Kind), Vec<Figures>>) -> Vec<Row> {
+fn rows(results: &Results) -> Vec<Row> {
     let mut rows = Vec::new();
     for (index, (case, load)) in CASES.iter().enumerate() {
         for (metric, unit, figure) in METRICS {
-            if matches!(load, Load::Waiters) && metric == "throughput" {
+            if load.is_wait() && metric == "throughput" {
                 continue;
             }
             let of = |kind| {

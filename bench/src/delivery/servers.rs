@@ -48,6 +48,15 @@ impl Kind {
             Self::Varnish => "varnish",
         }
     }
+
+    /// As it is written.
+    pub(super) fn title(self) -> &'static str {
+        match self {
+            Self::Weir => "Weir",
+            Self::Nginx => "nginx",
+            Self::Varnish => "Varnish",
+        }
+    }
 }
 
 /// One of them, running.

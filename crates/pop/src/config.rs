@@ -3,10 +3,10 @@
 use std::{path::PathBuf, time::Duration};
 
 use http::Uri;
+use tokio::sync::watch;
+use weir_model::ticket::TicketKeys;
 
-use crate::upstream;
-
-use crate::rollout;
+use crate::{rollout, upstream};
 
 /// A cache on a disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +51,9 @@ pub struct Config {
     pub edge_module: PathBuf,
     /// The operator's policy, if there is one: keys of tokens, countries, pathways, limits.
     pub edge_policy: Option<PathBuf>,
+    /// What session tickets are signed with, the first one of them, where the policy names no key; the
+    /// latest.
+    pub ticket_keys: Option<watch::Receiver<TicketKeys>>,
     /// Most bytes of memory that cached answers may take together.
     pub cache_bytes: u64,
     /// What outlives the process of them, if anything does.
@@ -59,6 +62,9 @@ pub struct Config {
     pub max_object_bytes: usize,
     /// Most viewers' connections at a time; further ones wait in the listener's backlog.
     pub max_connections: usize,
+    /// Most bytes of memory that those may keep, reckoned by their kind: HTTP/2 keeps a dozen times
+    /// what plain HTTP/1.1 does. Further ones wait or are refused, and idle ones are closed sooner.
+    pub connection_bytes: u64,
     /// How long a connection may take to send a request's head or stay idle.
     pub head_timeout: Duration,
     /// How long a request's body may take to arrive.
@@ -89,10 +95,12 @@ impl Config {
             upstream,
             edge_module: edge_module.into(),
             edge_policy: None,
+            ticket_keys: None,
             cache_bytes: 512 << 20,
             disk_cache: None,
             max_object_bytes: 64 << 20,
             max_connections: 16_384,
+            connection_bytes: 256 << 20,
             head_timeout: Duration::from_secs(30),
             body_timeout: Duration::from_secs(10),
             write_timeout: Duration::from_secs(30),

@@ -10,7 +10,9 @@
 //! - `quic`: QUIC as the HTTP/3 library wants it, with bounds on what a peer may send
 //! - `upload`: a request's body over HTTP/3
 //! - `socket`: a viewer's socket
+//! - `outlet`: what answers are written to, and whether the kernel sends pages there by itself
 //! - `body`: an answer's body on its way out
+//! - `seats`: places in the house, and the memory that whoever is inside takes
 //! - `attendance`: who is there on one connection, and whether they behave
 //! - `drain`: how doors close
 
@@ -20,7 +22,9 @@ mod drain;
 mod http1;
 mod http2;
 pub(crate) mod http3;
+mod outlet;
 mod quic;
+mod seats;
 mod socket;
 pub(crate) mod tcp;
 mod upload;
@@ -39,7 +43,6 @@ use http::{
 };
 use http_body::Body;
 use http_body_util::Full;
-use tokio::sync::Semaphore;
 use tracing::{Instrument, info, info_span};
 use weir_model::{TraceParent, trace::redacted};
 
@@ -51,7 +54,10 @@ use crate::{
     trace::Tracer,
 };
 
-pub(crate) use self::drain::{Drain, Leave};
+pub(crate) use self::{
+    drain::{Drain, Leave},
+    seats::Seats,
+};
 
 /// Most bytes of a request's head.
 const MAX_HEAD_BYTES: usize = 32 * 1024;
@@ -63,6 +69,9 @@ const STREAM_WINDOW: u32 = 64 * 1024;
 const CONNECTION_WINDOW: u32 = 256 * 1024;
 /// Bytes of an answer that are given to a stream at a time.
 const PIECE_BYTES: usize = 64 * 1024;
+/// How long a connection over HTTP/2 or HTTP/3 may be idle once seats are scarce. Whoever watches live
+/// asks several times a second.
+const IDLE_WHEN_SCARCE: Duration = Duration::from_secs(5);
 /// How long a connection's end may take to be told.
 const FAREWELL: Duration = Duration::from_secs(1);
 
@@ -82,7 +91,7 @@ pub(crate) struct Doorway {
     pub(crate) handler: Arc<Handler>,
     pub(crate) tracer: Arc<Tracer>,
     /// For connections of all doors together.
-    pub(crate) room: Arc<Semaphore>,
+    pub(crate) seats: Arc<Seats>,
     /// Where else viewers may come in.
     pub(crate) alt_svc: Option<HeaderValue>,
 }
@@ -90,6 +99,15 @@ pub(crate) struct Doorway {
 impl Doorway {
     fn metrics(&self) -> &Metrics {
         &self.handler.metrics
+    }
+
+    /// How long a connection that others' requests could come over may be idle.
+    fn idle_limit(&self) -> Duration {
+        let usual = self.config.head_timeout;
+        match self.seats.are_scarce() {
+            true => usual.min(IDLE_WHEN_SCARCE),
+            false => usual,
+        }
     }
 
     /// Has a request answered: on the spot, if nothing has to be waited for.

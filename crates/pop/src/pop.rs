@@ -14,18 +14,19 @@ use std::{
 
 use prometheus_client::registry::Registry;
 use thiserror::Error;
-use tokio::{net::TcpListener, sync::Semaphore, time::timeout};
+use tokio::{net::TcpListener, time::timeout};
 use tokio_rustls::{TlsAcceptor, rustls::ServerConfig};
 use tracing::{info, warn};
+use weir_model::ticket::TicketKey;
 
 use crate::{
     Config, Http3, InvalidModule,
     cache::{Disk, Memory, Templates, disk::OpenError},
-    doors::{self, Doorway, Drain},
+    doors::{self, Doorway, Drain, Seats},
     facts::Facts,
     handler::Handler,
     metrics::Metrics,
-    policy::{Policy, PolicyError},
+    policy::{self, PolicyError},
     rollout::{Rollouts, StoreError},
     room::Rooms,
     shelf::LiveEdges,
@@ -84,9 +85,10 @@ pub struct Pop {
     pub(crate) config: Arc<Config>,
     pub(crate) handler: Arc<Handler>,
     pub(crate) rollouts: Arc<Rollouts>,
+    policy: policy::Source,
     tracer: Arc<Tracer>,
     /// For connections of all listeners together.
-    room: Arc<Semaphore>,
+    seats: Arc<Seats>,
     pub(crate) draining: Arc<AtomicBool>,
     pub(crate) began: Instant,
 }
@@ -100,10 +102,12 @@ impl Pop {
             path: path(),
             source,
         })?;
-        let policy = match &config.edge_policy {
-            Some(path) => Policy::read(path, &config.name)?,
-            None => Policy::none(&config.name),
+        let mut source = policy::Source {
+            path: config.edge_policy.clone(),
+            pop: config.name.clone(),
+            ticket_keys: config.ticket_keys.clone(),
         };
+        let policy = source.read()?;
         let rollout = config.rollout.clone();
         let rollouts = Rollouts::load(rollout, &module, &policy.config, registry)
             .map_err(|error| error.of(&config.edge_module))?;
@@ -134,9 +138,10 @@ impl Pop {
         };
         Ok(Self {
             tracer: Arc::new(Tracer::new(config.trace_rate)),
-            room: Arc::new(Semaphore::new(config.max_connections)),
+            seats: Arc::new(Seats::new(config.max_connections, config.connection_bytes)),
             draining: Arc::default(),
             began: Instant::now(),
+            policy: source,
             config: Arc::new(config),
             handler: Arc::new(handler),
             rollouts: Arc::new(rollouts),
@@ -154,8 +159,7 @@ impl Pop {
     ) {
         self.handler.upstream.attend();
         self.rollouts.attend(&self.handler.upstream);
-        let (policy, name) = (self.config.edge_policy.clone(), self.config.name.clone());
-        self.handler.facts.attend(policy, name, &self.rollouts);
+        self.handler.facts.attend(&self.policy, &self.rollouts);
         let http3_port = tls.as_ref().and_then(|tls| tls.http3_port);
         let doorway = Arc::new(Doorway {
             alt_svc: http3_port.and_then(doors::alt_svc),
@@ -177,12 +181,17 @@ impl Pop {
         door.close().await;
     }
 
+    /// What it signs session tickets with at the moment; `None` if it signs none.
+    pub fn ticket_key(&self) -> Option<TicketKey> {
+        self.handler.facts.ticket_key()
+    }
+
     fn doorway(&self) -> Doorway {
         Doorway {
             config: self.config.clone(),
             handler: self.handler.clone(),
             tracer: self.tracer.clone(),
-            room: self.room.clone(),
+            seats: self.seats.clone(),
             alt_svc: None,
         }
     }

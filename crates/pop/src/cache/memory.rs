@@ -1,19 +1,17 @@
 //! The shelf and the memory that bodies lie in.
 //!
 //! A body is copied once, into its slot of an extent, and sent from there to any number of viewers.
-//! Each is a [`Bytes`] that shares the extent's allocation; once the extent is given up and the last
-//! viewer has what was read from it, its memory is filled anew. Until then it is counted as held.
+//! Once the extent is given up and the last viewer has what was read from it, its memory is freed.
+//! Until then it is counted as held.
 
 use std::{
-    collections::HashMap,
-    mem,
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
     time::Instant,
 };
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
-use super::{Hit, Stored};
+use super::{Body, Hit, Stored, extents::Extents, pages::Room};
 use crate::shelf::{Bounds, Found, Life, NoRoom, Shelf, Slot, Survivor};
 
 /// Answers in memory, bounded in bytes.
@@ -24,6 +22,8 @@ struct Tier {
     extents: Extents,
 }
 
+type Survivors = Vec<Survivor<Arc<Stored>>>;
+
 impl Memory {
     /// At most `bytes`, with all that belongs to them.
     pub(crate) fn new(bytes: u64) -> Self {
@@ -32,12 +32,7 @@ impl Memory {
         bounds.bytes = bounds.bytes.saturating_sub(bounds.extent_bytes);
         Self(RwLock::new(Tier {
             shelf: Shelf::new(bounds),
-            extents: Extents {
-                usual_bytes: bounds.extent_bytes,
-                in_use: HashMap::new(),
-                free: Vec::new(),
-                given_up: Vec::new(),
-            },
+            extents: Extents::default(),
         }))
     }
 
@@ -58,53 +53,54 @@ impl Memory {
 
     /// Keeps an answer, if it is not too long. It comes back with its body where it is kept.
     pub(crate) fn keep(&self, key: &Arc<str>, stored: Stored, life: Life, now: Instant) -> Hit {
-        let stored = Arc::new(stored);
-        let mut kept = None;
-        let mut waiting = vec![Survivor {
-            key: key.clone(),
-            bytes: stored.body.len() as u64,
-            value: stored.clone(),
-            life,
-        }];
-        loop {
-            while let Some(next) = waiting.pop() {
-                // The first one is the one that came.
-                let survives = kept.is_some();
-                let copied = self.move_in(next, survives, now, &mut waiting);
-                kept.get_or_insert(copied);
+        let mut survivors = Vec::new();
+        let kept = self.copy_in(&stored, now, &mut survivors);
+        let stored = match kept {
+            Some((slot, stored)) => {
+                let shelf = &mut self.write().shelf;
+                shelf.put(key.clone(), stored.clone(), life, slot);
+                stored
             }
-            self.write().settle(now, &mut waiting);
-            if waiting.is_empty() {
+            None => Arc::new(stored),
+        };
+        loop {
+            while let Some(survivor) = survivors.pop() {
+                let copied = self.copy_in(&survivor.value, now, &mut survivors);
+                let shelf = &mut self.write().shelf;
+                match copied {
+                    Some((slot, stored)) => shelf.move_to(&survivor, stored, slot),
+                    None => shelf.let_go(&survivor),
+                }
+            }
+            self.write().settle(now, &mut survivors);
+            if survivors.is_empty() {
                 break;
             }
         }
-        Hit {
-            stored: kept.flatten().unwrap_or(stored),
-            life,
-        }
+        // Without the lock, as thousands of pages take a while.
+        let spent = self.write().extents.take_spent();
+        drop(spent);
+        Hit { stored, life }
     }
 
-    fn move_in(
+    /// The same answer with its body in a slot.
+    fn copy_in(
         &self,
-        answer: Survivor<Arc<Stored>>,
-        survives: bool,
+        stored: &Stored,
         now: Instant,
         survivors: &mut Survivors,
-    ) -> Option<Arc<Stored>> {
-        let body = &answer.value.body;
+    ) -> Option<(Slot, Arc<Stored>)> {
+        let body = &stored.body;
         let (slot, room) = self.write().reserve(body.len() as u64, now, survivors)?;
-        let stored = Arc::new(Stored {
-            // Without the lock, so that nobody waits for the copy.
-            body: fill(room, body),
-            status: answer.value.status,
-            head: answer.value.head.clone(),
-        });
-        let shelf = &mut self.write().shelf;
-        match survives {
-            true => shelf.put_back(answer.key, stored.clone(), answer.life, slot),
-            false => shelf.put(answer.key, stored.clone(), answer.life, slot),
-        }
-        Some(stored)
+        // Without the lock, so that nobody waits for the copy.
+        let written = room.and_then(|room| room.write(body).ok());
+        let stored = Stored {
+            // What it was read into may be much longer than itself.
+            body: written.map_or_else(|| Bytes::copy_from_slice(body).into(), Body::from),
+            status: stored.status,
+            head: stored.head.clone(),
+        };
+        Some((slot, Arc::new(stored)))
     }
 
     /// Bytes that the answers take, with all that belongs to them.
@@ -128,20 +124,13 @@ fn hit(found: Found<'_, Arc<Stored>>) -> Hit {
     }
 }
 
-fn fill(mut room: BytesMut, body: &[u8]) -> Bytes {
-    room.extend_from_slice(body);
-    room.freeze()
-}
-
-type Survivors = Vec<Survivor<Arc<Stored>>>;
-
 impl Tier {
     fn reserve(
         &mut self,
         bytes: u64,
         now: Instant,
         survivors: &mut Survivors,
-    ) -> Option<(Slot, BytesMut)> {
+    ) -> Option<(Slot, Option<Room>)> {
         let mut looked_again = false;
         loop {
             match self.shelf.reserve(bytes) {
@@ -182,96 +171,6 @@ impl Tier {
     }
 }
 
-/// The memory of the extents.
-struct Extents {
-    /// Size of an extent that may be used for the next one.
-    usual_bytes: u64,
-    /// What is left of each, at its end.
-    in_use: HashMap<u64, BytesMut>,
-    free: Vec<BytesMut>,
-    /// Given up, while viewers still read from it, or what survives is still to be moved.
-    given_up: Vec<GivenUpMemory>,
-}
-
-struct GivenUpMemory {
-    rest: BytesMut,
-    bytes: u64,
-    /// Whether viewers read from it; else something of it is to be moved.
-    held: bool,
-}
-
-impl Extents {
-    fn room(&mut self, slot: &Slot) -> BytesMut {
-        if let Some(bytes) = slot.begins {
-            let reused = (bytes == self.usual_bytes)
-                .then(|| self.free.pop())
-                .flatten();
-            let extent = reused.unwrap_or_else(|| BytesMut::with_capacity(size(bytes)));
-            self.in_use.insert(slot.extent, extent);
-        }
-        let bytes = size(slot.bytes);
-        match self.in_use.get_mut(&slot.extent) {
-            Some(rest) if rest.capacity() >= bytes => {
-                let after = rest.split_off(bytes);
-                mem::replace(rest, after)
-            }
-            // The shelf gives no room that an extent does not have.
-            _ => BytesMut::with_capacity(bytes),
-        }
-    }
-
-    /// Gives up an extent. Gives its size if its memory cannot be had back, unless that is because
-    /// something of it is to be moved.
-    fn give_up(&mut self, extent: u64, bytes: u64, moves: bool) -> u64 {
-        let Some(rest) = self.in_use.remove(&extent) else {
-            return 0;
-        };
-        let left = self.reuse(GivenUpMemory {
-            rest,
-            bytes,
-            held: !moves,
-        });
-        let held = left.as_ref().map_or(0, |left| match left.held {
-            true => left.bytes,
-            false => 0,
-        });
-        self.given_up.extend(left);
-        held
-    }
-
-    /// Takes back what nobody reads from any more. If nothing is to be moved now, whatever is still
-    /// read from is held by viewers. Gives the bytes that were held, and are.
-    fn look_again(&mut self, moving: bool) -> (u64, u64) {
-        let held = |given_up: &[GivenUpMemory]| {
-            let held = given_up.iter().filter(|given_up| given_up.held);
-            held.map(|given_up| given_up.bytes).sum()
-        };
-        let before = held(&self.given_up);
-        for mut given_up in mem::take(&mut self.given_up) {
-            given_up.held |= !moving;
-            let left = self.reuse(given_up);
-            self.given_up.extend(left);
-        }
-        (before, held(&self.given_up))
-    }
-
-    /// Takes an extent's memory back, or gives it back if somebody reads from it.
-    fn reuse(&mut self, mut given_up: GivenUpMemory) -> Option<GivenUpMemory> {
-        // Whoever has the only handle to an allocation has all of it.
-        if !given_up.rest.try_reclaim(size(given_up.bytes)) {
-            return Some(given_up);
-        }
-        if given_up.bytes == self.usual_bytes {
-            self.free.push(given_up.rest);
-        }
-        None
-    }
-}
-
-fn size(bytes: u64) -> usize {
-    usize::try_from(bytes).unwrap_or(usize::MAX)
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -287,7 +186,7 @@ mod tests {
         Stored {
             status: StatusCode::OK,
             head: Head::new(Arc::default(), &HeaderMap::new()),
-            body: body.into(),
+            body: Bytes::from(body).into(),
         }
     }
 
@@ -309,14 +208,12 @@ mod tests {
 
     /// Bytes that are allocated for extents, wherever they are.
     fn allocated(memory: &Memory) -> u64 {
-        let tier = memory.read();
-        let usual = tier.extents.in_use.len() + tier.extents.free.len();
-        let given_up = tier.extents.given_up.iter().map(|memory| memory.bytes);
-        usual as u64 * tier.extents.usual_bytes + given_up.sum::<u64>()
+        let usual = Bounds::of_memory(BYTES).extent_bytes;
+        memory.read().extents.mapped(usual)
     }
 
     #[test]
-    fn bodies_lie_in_extents_that_are_filled_anew() {
+    fn bodies_lie_in_extents_that_are_given_up() {
         let memory = Memory::new(BYTES);
         for round in 0..20 {
             for n in 0..=255 {
@@ -334,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn what_viewers_still_read_is_never_filled_anew() {
+    fn what_viewers_still_read_stays_and_is_counted() {
         let memory = Memory::new(BYTES);
         // Slow viewers of everything.
         let mut viewers: Vec<Hit> = (0..200).map(|n| keep(&memory, n, 100_000)).collect();

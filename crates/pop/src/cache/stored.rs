@@ -7,9 +7,9 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
+use super::Body;
 use crate::{respond::OURS, shelf::Life};
 
 /// An answer of the origin, ready to be sent.
@@ -17,7 +17,7 @@ use crate::{respond::OURS, shelf::Life};
 pub(crate) struct Stored {
     pub(crate) status: StatusCode,
     pub(crate) head: Head,
-    pub(crate) body: Bytes,
+    pub(crate) body: Body,
 }
 
 /// A stored answer, and how long it may be served.
@@ -169,6 +169,7 @@ impl Templates {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
     use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG, TRANSFER_ENCODING};
 
     use super::*;

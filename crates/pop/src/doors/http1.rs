@@ -27,13 +27,13 @@ use std::{
 use bytes::Bytes;
 use futures_util::future::Either;
 use tokio::{
-    io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf},
+    io::{AsyncRead, AsyncWriteExt, ReadBuf},
     time::{Instant, Sleep, sleep, timeout},
 };
 use tracing::debug;
 
 use self::{answer::Message, request::Plain};
-use super::{Doorway, FAREWELL, Leave, socket::Socket};
+use super::{Doorway, FAREWELL, Leave, outlet::Outlet, socket::Socket};
 use crate::{metrics::Protocol, respond::Reply};
 
 /// Most fields of a request's head.
@@ -61,7 +61,7 @@ pub(super) async fn attend<S>(
     peer: SocketAddr,
     mut leave: Leave,
 ) where
-    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    S: AsyncRead + Outlet + Send + 'static,
 {
     let mut asked = leave.clone();
     let mut asked = pin!(asked.asked());

@@ -97,7 +97,7 @@ pub(super) async fn attend<S>(
                 }
                 // Streams that hyper has yet to end hold what the peer does not take.
                 Verdict::Quiet(span) if span > 2 * config.head_timeout => return,
-                Verdict::Quiet(span) if span > config.head_timeout && !leaving => {
+                Verdict::Quiet(span) if span > doorway.idle_limit() && !leaving => {
                     leaving = true;
                     connection.as_mut().graceful_shutdown();
                 }

@@ -24,7 +24,6 @@ use quinn::{
 };
 use thiserror::Error;
 use tokio::{
-    sync::OwnedSemaphorePermit,
     task::JoinSet,
     time::{MissedTickBehavior, interval, sleep, timeout},
 };
@@ -43,6 +42,7 @@ use super::{
     drain::Drain,
     fit_streams,
     quic::{BidiStream, SendStream, Stopped, Transport},
+    seats::{Burden, Seat},
     upload::Upload,
 };
 
@@ -125,19 +125,19 @@ impl Http3 {
                     None => break,
                 },
             };
-            let Ok(room) = doorway.room.clone().try_acquire_owned() else {
+            let Some(seat) = doorway.seats.try_take(Burden::Http3) else {
                 doorway.metrics().ran_into(Bound::Connections);
                 incoming.refuse();
                 continue;
             };
             // Once the house is half full, whoever comes has to show that its address is its own.
-            let crowded = doorway.room.available_permits() < doorway.config.max_connections / 2;
+            let crowded = doorway.seats.are_half_taken();
             if crowded && incoming.may_retry() && !incoming.remote_address_validated() {
                 // What may be retried can be.
                 let _ = incoming.retry();
                 continue;
             }
-            let arrival = arrive(doorway.clone(), incoming, room, drain.leave());
+            let arrival = arrive(doorway.clone(), incoming, seat, drain.leave());
             tokio::spawn(arrival);
         }
         self.endpoint.set_server_config(None);
@@ -153,12 +153,7 @@ impl Http3 {
     }
 }
 
-async fn arrive(
-    doorway: Arc<Doorway>,
-    incoming: quinn::Incoming,
-    room: OwnedSemaphorePermit,
-    leave: Leave,
-) {
+async fn arrive(doorway: Arc<Doorway>, incoming: quinn::Incoming, seat: Seat, leave: Leave) {
     let handshake = async { incoming.accept()?.await };
     let connection = match timeout(doorway.config.head_timeout, handshake).await {
         Ok(Ok(connection)) => connection,
@@ -169,7 +164,7 @@ async fn arrive(
     if let Err(error) = attend(&doorway, &connection, leave).await {
         debug!(%error, "connection ended");
     }
-    drop(room);
+    drop(seat);
 }
 
 /// Serves a connection to its end.
@@ -220,7 +215,7 @@ async fn attend(
                 return Ok(());
             }
             _ = look.tick() => {
-                if matches!(watchman.look(Instant::now()), Verdict::Quiet(span) if span > config.head_timeout) {
+                if matches!(watchman.look(Instant::now()), Verdict::Quiet(span) if span > doorway.idle_limit()) {
                     http.shutdown(0).await?;
                     return Ok(());
                 }

@@ -17,17 +17,21 @@ use std::{
 use bytes::{Buf, Bytes};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    sync::OwnedSemaphorePermit,
     time::{Instant, Sleep, sleep},
 };
 
 use crate::metrics::Connected;
 
-use super::{attendance::Attendance, drain::Leave};
+use super::{
+    attendance::Attendance,
+    drain::Leave,
+    outlet::{Outlet, Piece},
+    seats::Seat,
+};
 
 /// A connection's place in the house.
 pub(crate) struct Place {
-    pub(crate) _room: OwnedSemaphorePermit,
+    pub(crate) _seat: Seat,
     pub(crate) _connected: Connected,
     pub(crate) _leave: Leave,
 }
@@ -179,5 +183,16 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Socket<S> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+impl<S: Outlet> Outlet for Socket<S> {
+    fn poll_send(
+        &mut self,
+        piece: Piece<'_>,
+        context: &mut Context<'_>,
+    ) -> Option<Poll<io::Result<usize>>> {
+        let sent = self.stream.poll_send(piece, context)?;
+        Some(self.or_give_up(sent, context))
     }
 }

@@ -2,10 +2,14 @@
 
 use std::{
     sync::{Arc, PoisonError},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
-use http::{HeaderMap, HeaderValue, StatusCode, header::CACHE_CONTROL, request::Parts};
+use http::{
+    HeaderMap, HeaderValue, StatusCode,
+    header::{AGE, CACHE_CONTROL},
+    request::Parts,
+};
 use hyper::body::Incoming;
 use tracing::warn;
 use weir_model::LiveEdge;
@@ -97,6 +101,7 @@ impl Handler {
             let from_disk = true;
             return lander.land(Ok(Landed::Whole { hit, from_disk }));
         }
+        let sent = Instant::now();
         let result = self.upstream.fetch(&order, &self.metrics).await;
         let now = Instant::now();
         let old = self.memory.life(&order.key);
@@ -111,7 +116,7 @@ impl Handler {
             Ok(answer) => answer,
             Err(error) => return lander.land(Err(error)),
         };
-        self.note_live_edge(&order, &head, now);
+        self.note_live_edge(&order, &head, sent);
         let head = self.head(&order, status, &head);
         match body {
             Fetched::Whole(body) => {
@@ -120,6 +125,7 @@ impl Handler {
                     // What was to stand in is gone.
                     Verdict::StandIn(_) | Verdict::Tell => Life::of_error(&order.terms, now),
                 };
+                let body = body.into();
                 let stored = Stored { status, head, body };
                 let hit = self.keep(&order, stored, life, now);
                 lander.land(Ok(Landed::Whole { hit, from_disk }));
@@ -169,6 +175,7 @@ impl Handler {
         match self.upstream.pass_on(body, &grower).await {
             Ok(body) => {
                 let now = Instant::now();
+                let body = body.into();
                 let stored = Stored { status, head, body };
                 self.keep(order, stored, Life::of_answer(&order.terms, now), now);
                 grower.complete();
@@ -197,7 +204,7 @@ impl Handler {
         Head::new(self.templates.intern(planned), head)
     }
 
-    fn note_live_edge(&self, order: &Order, head: &HeaderMap, now: Instant) {
+    fn note_live_edge(&self, order: &Order, head: &HeaderMap, sent: Instant) {
         let said = head.get(LIVE_EDGE).and_then(|edge| edge.to_str().ok());
         let edge = said.and_then(|edge| edge.parse::<LiveEdge>().ok());
         if let (Some(stream), Some(edge)) = (&order.stream, edge) {
@@ -205,9 +212,20 @@ impl Handler {
                 .live_edges
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner);
-            edges.note(stream, edge, now);
+            edges.note(stream, edge, said_since(head, sent));
         }
     }
+}
+
+/// Since when what an answer says was true, at the earliest: a shield may have had it for a while
+/// (RFC 9111 section 5.1).
+fn said_since(head: &HeaderMap, sent: Instant) -> Instant {
+    let age = head
+        .get(AGE)
+        .and_then(|age| age.to_str().ok()?.parse().ok());
+    // It was rounded down.
+    let age = age.map(|age: u32| Duration::from_secs(u64::from(age) + 1));
+    age.and_then(|age| sent.checked_sub(age)).unwrap_or(sent)
 }
 
 fn arrival(result: &Result<Answer<Fetched>, FetchError>) -> Arrival {
@@ -216,5 +234,21 @@ fn arrival(result: &Result<Answer<Fetched>, FetchError>) -> Arrival {
         Ok(answer) if answer.status.is_server_error() => Arrival::Failed,
         Ok(answer) if answer.status.is_client_error() => Arrival::Refused,
         Ok(_) => Arrival::Good,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_shield_has_had_for_a_while_was_true_then() {
+        let sent = Instant::now();
+        let mut head = HeaderMap::new();
+        assert_eq!(said_since(&head, sent), sent);
+        head.insert(AGE, HeaderValue::from_static("7"));
+        assert_eq!(said_since(&head, sent), sent - Duration::from_secs(8));
+        head.insert(AGE, HeaderValue::from_static("-1"));
+        assert_eq!(said_since(&head, sent), sent);
     }
 }

@@ -5,7 +5,6 @@
 
 use std::{ops::RangeInclusive, sync::Arc, time::Instant};
 
-use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue, StatusCode,
     header::{ACCEPT_RANGES, AGE, CONTENT_RANGE},
@@ -17,7 +16,7 @@ use super::{
     precondition::not_modified,
     response, whole,
 };
-use crate::cache::{Hit, Stored};
+use crate::cache::{Body, Hit, Stored};
 
 /// A stored answer to one `GET` or `HEAD`.
 #[derive(Debug)]
@@ -78,11 +77,11 @@ impl Kept {
     }
 
     /// The body that goes with that to a `GET`.
-    pub(crate) fn into_body(self) -> Bytes {
+    pub(crate) fn into_body(self) -> Body {
         match &self.extent {
             Extent::Whole => self.stored.body.clone(),
-            Extent::Range(range) => self.stored.body.slice(range.clone()),
-            Extent::NotModified | Extent::Unsatisfiable => Bytes::new(),
+            Extent::Range(range) => self.stored.body.part(range.clone()),
+            Extent::NotModified | Extent::Unsatisfiable => Body::default(),
         }
     }
 
@@ -105,7 +104,7 @@ impl Kept {
             head.remove(LIVE_EDGE);
         }
         self.add_fields(&mut head);
-        response(self.status(), head, whole(self.into_body()))
+        response(self.status(), head, whole(self.into_body().into_bytes()))
     }
 
     fn add_fields(&self, head: &mut HeaderMap) {

@@ -3,12 +3,14 @@
 //! Bodies are appended to the newest of a number of *extents*. For room the oldest extent is given
 //! up whole, which for live media is what nobody asks for any more; answers in it that were asked
 //! for since they came, and are still of use, survive into the newest one, up to half of it, so that
-//! giving up always gains room. So memory that was taken
-//! is used again as it is: it cannot fragment, and what the process holds is what is counted here.
+//! giving up always gains room. They are found all the while, where they were or where they are. So
+//! memory comes and goes in few large pieces: it cannot fragment, and what the process holds is what
+//! is counted here.
 
 use std::{
     collections::{HashMap, VecDeque},
     hash::{BuildHasher, RandomState},
+    mem,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -22,6 +24,8 @@ use super::{Life, State};
 
 /// What an answer takes besides its key and its body: head, place in the table, bookkeeping.
 pub const ENTRY_BYTES: u64 = 768;
+/// What a key takes in the list of an extent besides its text, as the list grows by doubling.
+const LISTED_BYTES: u64 = 2 * size_of::<Arc<str>>() as u64;
 /// Bodies begin at multiples of this; none takes less.
 const ALIGNMENT: u64 = 64;
 /// Extents that a shelf is divided into, if they are not too small or too large for that.
@@ -62,7 +66,7 @@ pub struct Shelf<V, H = RandomState> {
     /// The oldest first.
     extents: VecDeque<Extent>,
     next_extent: u64,
-    /// Of extents and entries, and held.
+    /// Of extents with their lists, and of entries, and held.
     bytes: u64,
 }
 
@@ -70,9 +74,18 @@ pub struct Shelf<V, H = RandomState> {
 struct Entry<V> {
     value: V,
     life: Life,
-    extent: u64,
+    place: Place,
     bytes: u64,
     asked_for: AtomicBool,
+}
+
+/// Where a body is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// In an extent, whose list has its key.
+    In(u64),
+    /// In one that was given up, and about to move.
+    Leaving(u64),
 }
 
 #[derive(Debug)]
@@ -80,8 +93,11 @@ struct Extent {
     id: u64,
     bytes: u64,
     used: u64,
-    /// What was put there, if it is there still.
+    /// What was put there. Some of it is there no more: it was forgotten, or a newer answer is
+    /// elsewhere.
     keys: Vec<Arc<str>>,
+    /// What the list takes, with the keys.
+    listed: u64,
 }
 
 /// What is on the shelf under a key.
@@ -126,27 +142,27 @@ pub struct GivenUp<V> {
     pub survivors: Vec<Survivor<V>>,
 }
 
-/// An answer that is to be kept anew.
+/// An answer that is to move to another extent. Until it has, it is found where it was.
 #[derive(Debug)]
 pub struct Survivor<V> {
     /// Its key.
     pub key: Arc<str>,
     /// The answer.
     pub value: V,
-    /// How long it may be served.
-    pub life: Life,
-    /// Length of its body.
+    /// Length of its slot.
     pub bytes: u64,
+    /// Where it was.
+    extent: u64,
 }
 
-impl<V> Shelf<V> {
+impl<V: Clone> Shelf<V> {
     /// An empty shelf.
     pub fn new(bounds: Bounds) -> Self {
         Self::with_hasher(bounds, RandomState::new())
     }
 }
 
-impl<V, H: BuildHasher> Shelf<V, H> {
+impl<V: Clone, H: BuildHasher> Shelf<V, H> {
     /// An empty shelf whose table is hashed so, for simulations that are to be repeated exactly.
     pub fn with_hasher(bounds: Bounds, hasher: H) -> Self {
         Self {
@@ -193,39 +209,36 @@ impl<V, H: BuildHasher> Shelf<V, H> {
     /// it. Whether it is kept: one that takes too much is not.
     ///
     /// For owners whose bodies are nowhere. Others [reserve](Self::reserve) a slot, giving
-    /// extents up until there is room, copy, and [put](Self::put).
+    /// extents up until there is room, copy, and [put](Self::put), and do likewise with survivors.
     pub fn keep(&mut self, key: &Arc<str>, value: V, life: Life, bytes: u64, now: Instant) -> bool {
-        let mut waiting = vec![Survivor {
-            key: key.clone(),
-            value,
-            life,
-            bytes,
-        }];
-        let mut kept = None;
-        while let Some(next) = waiting.pop() {
-            let mut slot = self.reserve(next.bytes);
-            while slot == Err(NoRoom::Full)
-                && let Some(given_up) = self.give_up(now)
-            {
-                waiting.extend(given_up.survivors);
-                slot = self.reserve(next.bytes);
-            }
-            // The first one is the one that came.
-            let survives = kept.is_some();
-            kept.get_or_insert(slot.is_ok());
-            if let Ok(slot) = slot {
-                match survives {
-                    true => self.put_back(next.key, next.value, next.life, slot),
-                    false => self.put(next.key, next.value, next.life, slot),
+        let mut survivors = Vec::new();
+        let slot = self.room(bytes, now, &mut survivors);
+        if let Some(slot) = slot {
+            self.put(key.clone(), value, life, slot);
+        }
+        loop {
+            while let Some(survivor) = survivors.pop() {
+                match self.room(survivor.bytes, now, &mut survivors) {
+                    Some(slot) => self.move_to(&survivor, survivor.value.clone(), slot),
+                    None => self.let_go(&survivor),
                 }
             }
-            while self.is_over()
-                && let Some(given_up) = self.give_up(now)
-            {
-                waiting.extend(given_up.survivors);
+            match self.is_over().then(|| self.give_up(now)).flatten() {
+                Some(given_up) => survivors.extend(given_up.survivors),
+                None => return slot.is_some(),
             }
         }
-        kept == Some(true)
+    }
+
+    /// Room for a body, whatever has to be given up for it.
+    fn room(&mut self, bytes: u64, now: Instant, survivors: &mut Vec<Survivor<V>>) -> Option<Slot> {
+        loop {
+            match self.reserve(bytes) {
+                Ok(slot) => return Some(slot),
+                Err(NoRoom::TooLong) => return None,
+                Err(NoRoom::Full) => survivors.extend(self.give_up(now)?.survivors),
+            }
+        }
     }
 
     /// Takes room for a body.
@@ -256,6 +269,7 @@ impl<V, H: BuildHasher> Shelf<V, H> {
             bytes: extent_bytes,
             used: bytes,
             keys: Vec::new(),
+            listed: 0,
         });
         Ok(Slot {
             extent,
@@ -269,35 +283,71 @@ impl<V, H: BuildHasher> Shelf<V, H> {
     ///
     /// Afterwards extents are to be given up while the shelf [is over](Self::is_over) its bounds.
     pub fn put(&mut self, key: Arc<str>, value: V, life: Life, slot: Slot) {
-        // Extents are numbered in their order, without gaps.
-        let index = self
-            .extents
-            .front()
-            .and_then(|oldest| slot.extent.checked_sub(oldest.id))
-            .and_then(|index| usize::try_from(index).ok());
-        let Some(extent) = index.and_then(|index| self.extents.get_mut(index)) else {
+        // One copy of a key serves table and lists.
+        let known = self.entries.get_key_value(&*key);
+        let known = known.map(|(known, entry)| (known.clone(), entry.place));
+        let place = Place::In(slot.extent);
+        let is_listed = known.as_ref().is_some_and(|(_, old)| *old == place);
+        let key = known.map_or(key, |(known, _)| known);
+        if !is_listed && !self.list(&key, slot.extent) {
             return;
-        };
-        extent.keys.push(key.clone());
-        let weight = entry_bytes(&key);
+        }
         let entry = Entry {
             value,
             life,
-            extent: slot.extent,
+            place,
             bytes: slot.bytes,
             asked_for: AtomicBool::new(false),
         };
         if self.entries.insert(key, entry).is_none() {
-            self.bytes += weight;
+            self.bytes += ENTRY_BYTES;
         }
     }
 
-    /// Puts what [survived](GivenUp::survivors) on the shelf again, unless a newer answer has come
-    /// meanwhile. Otherwise like [`put`](Self::put).
-    pub fn put_back(&mut self, key: Arc<str>, value: V, life: Life, slot: Slot) {
-        if !self.entries.contains_key(&*key) {
-            self.put(key, value, life, slot);
+    /// Has a [survivor](GivenUp::survivors) be in `slot` from now on, as `value`, unless a newer
+    /// answer has come meanwhile. Otherwise like [`put`](Self::put).
+    pub fn move_to(&mut self, survivor: &Survivor<V>, value: V, slot: Slot) {
+        if !self.is_where_it_was(survivor) {
+            return;
         }
+        if !self.list(&survivor.key, slot.extent) {
+            return self.forget(&survivor.key);
+        }
+        if let Some(entry) = self.entries.get_mut(&*survivor.key) {
+            (entry.value, entry.bytes) = (value, slot.bytes);
+            entry.place = Place::In(slot.extent);
+        }
+    }
+
+    /// Forgets a [survivor](GivenUp::survivors) for which there is no room, unless a newer answer
+    /// has come meanwhile.
+    pub fn let_go(&mut self, survivor: &Survivor<V>) {
+        if self.is_where_it_was(survivor) {
+            self.forget(&survivor.key);
+        }
+    }
+
+    fn is_where_it_was(&self, survivor: &Survivor<V>) -> bool {
+        let entry = self.entries.get(&*survivor.key);
+        entry.is_some_and(|entry| entry.place == Place::Leaving(survivor.extent))
+    }
+
+    /// Writes down that `key` is in `extent`, unless that is gone.
+    fn list(&mut self, key: &Arc<str>, extent: u64) -> bool {
+        // Extents are numbered in their order, without gaps.
+        let index = self
+            .extents
+            .front()
+            .and_then(|oldest| extent.checked_sub(oldest.id))
+            .and_then(|index| usize::try_from(index).ok());
+        let Some(extent) = index.and_then(|index| self.extents.get_mut(index)) else {
+            return false;
+        };
+        let bytes = key.len() as u64 + LISTED_BYTES;
+        extent.keys.push(key.clone());
+        extent.listed += bytes;
+        self.bytes += bytes;
+        true
     }
 
     /// Whether more is taken than the bounds allow: entries take room too, and so does what is
@@ -306,30 +356,32 @@ impl<V, H: BuildHasher> Shelf<V, H> {
         self.bytes > self.bounds.bytes && !self.extents.is_empty()
     }
 
-    /// Gives up the oldest extent. At most half of it survives, so that giving up gains room.
+    /// Gives up the oldest extent. At most half of it survives, so that giving up gains room, and is
+    /// to be [moved](Self::move_to) or [let go](Self::let_go).
     pub fn give_up(&mut self, now: Instant) -> Option<GivenUp<V>> {
         let extent = self.extents.pop_front()?;
-        self.bytes -= extent.bytes;
+        self.bytes -= extent.bytes + extent.listed;
         let mut room = extent.bytes / 2;
         let mut survivors = Vec::new();
         for key in extent.keys {
-            let is_here = |entry: &Entry<V>| entry.extent == extent.id;
-            if !self.entries.get(&*key).is_some_and(is_here) {
-                continue;
-            }
-            let Some(mut entry) = self.entries.remove(&*key) else {
+            let entry = self.entries.get_mut(&*key);
+            let Some(entry) = entry.filter(|entry| entry.place == Place::In(extent.id)) else {
                 continue;
             };
-            self.bytes -= entry_bytes(&key);
-            let useful = *entry.asked_for.get_mut() && entry.life.state(now) != State::Spent;
+            // Whoever asks from now on has it survive the next time as well.
+            let asked_for = mem::take(entry.asked_for.get_mut());
+            let useful = asked_for && entry.life.state(now) != State::Spent;
             if useful && entry.bytes <= room {
                 room -= entry.bytes;
+                entry.place = Place::Leaving(extent.id);
                 survivors.push(Survivor {
-                    key,
-                    value: entry.value,
-                    life: entry.life,
+                    value: entry.value.clone(),
                     bytes: entry.bytes,
+                    extent: extent.id,
+                    key,
                 });
+            } else {
+                self.forget(&key);
             }
         }
         Some(GivenUp {
@@ -339,10 +391,9 @@ impl<V, H: BuildHasher> Shelf<V, H> {
         })
     }
 
-    /// Forgets an answer; its body's room comes back with its extent.
-    pub fn forget(&mut self, key: &str) {
+    fn forget(&mut self, key: &str) {
         if self.entries.remove(key).is_some() {
-            self.bytes -= entry_bytes(key);
+            self.bytes -= ENTRY_BYTES;
         }
     }
 
@@ -372,129 +423,6 @@ impl<V, H: BuildHasher> Shelf<V, H> {
     }
 }
 
-fn entry_bytes(key: &str) -> u64 {
-    key.len() as u64 + ENTRY_BYTES
-}
-
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::shelf::Terms;
-
-    const BOUNDS: Bounds = Bounds {
-        bytes: 1 << 20,
-        extent_bytes: 64 << 10,
-    };
-
-    fn key(n: u64) -> Arc<str> {
-        Arc::from(format!("/{n}"))
-    }
-
-    fn life(now: Instant) -> Life {
-        let fresh = Duration::from_secs(60);
-        Life::of_answer(
-            &Terms {
-                fresh,
-                ..Terms::default()
-            },
-            now,
-        )
-    }
-
-    #[test]
-    fn the_oldest_is_given_up_and_what_is_asked_for_survives() {
-        let now = Instant::now();
-        let mut shelf = Shelf::new(BOUNDS);
-        for n in 0..200 {
-            assert!(shelf.keep(&key(n), n, life(now), 20_000, now));
-            assert!(shelf.bytes() <= BOUNDS.bytes);
-            assert_eq!(shelf.fresh("/0", now).map(|found| *found.value), Some(0));
-        }
-        assert!(shelf.fresh("/1", now).is_none());
-        assert!(shelf.fresh("/199", now).is_some());
-        assert!(shelf.len() >= 40, "{} answers", shelf.len());
-    }
-
-    #[test]
-    fn what_is_spent_does_not_survive() {
-        let now = Instant::now();
-        let mut shelf = Shelf::new(BOUNDS);
-        shelf.keep(&key(0), 0, life(now), 20_000, now);
-        assert!(shelf.fresh("/0", now).is_some());
-        let later = now + Duration::from_secs(60);
-        for n in 1..60 {
-            shelf.keep(&key(n), n, life(later), 20_000, later);
-        }
-        assert_eq!(shelf.life("/0"), None);
-    }
-
-    #[test]
-    fn an_answer_takes_the_place_of_an_older_one() {
-        let now = Instant::now();
-        let mut shelf = Shelf::new(BOUNDS);
-        for n in 0..10_000 {
-            shelf.keep(&key(0), n, life(now), 100, now);
-        }
-        assert_eq!(shelf.len(), 1);
-        assert_eq!(shelf.fresh("/0", now).map(|found| *found.value), Some(9999));
-        shelf.forget("/0");
-        assert!(shelf.is_empty() && shelf.fresh("/0", now).is_none());
-    }
-
-    #[test]
-    fn nothing_is_kept_in_what_is_gone_or_too_small() {
-        let now = Instant::now();
-        let mut shelf = Shelf::new(BOUNDS);
-        let slot = shelf.reserve(100).unwrap();
-        for n in 1..60 {
-            shelf.keep(&key(n), n, life(now), 20_000, now);
-        }
-        shelf.put(key(0), 0, life(now), slot);
-        assert_eq!(shelf.life("/0"), None);
-        assert!(!shelf.keep(&key(0), 0, life(now), BOUNDS.most_of_one() + 1, now));
-        assert!(shelf.keep(&key(0), 0, life(now), BOUNDS.most_of_one(), now));
-    }
-
-    #[test]
-    fn what_is_held_counts() {
-        let now = Instant::now();
-        let mut shelf = Shelf::new(BOUNDS);
-        shelf.hold(BOUNDS.bytes - 70_000);
-        assert!(shelf.keep(&key(0), 0, life(now), 100, now));
-        assert!(shelf.keep(&key(1), 1, life(now), 60_000, now));
-        assert!(shelf.bytes() <= BOUNDS.bytes);
-        shelf.hold(70_000);
-        assert!(!shelf.keep(&key(2), 2, life(now), 65_000, now));
-        shelf.release(BOUNDS.bytes);
-        assert!(shelf.keep(&key(2), 2, life(now), 65_000, now));
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(64))]
-        #[test]
-        fn bounds_hold_and_bytes_add_up(
-            steps in prop::collection::vec((0u64..40, 0u64..300_000, 0u64..90, any::<bool>()), 1..200)
-        ) {
-            let mut now = Instant::now();
-            let mut shelf = Shelf::new(BOUNDS);
-            for (n, bytes, seconds, asks) in steps {
-                if asks {
-                    if let Some(found) = shelf.fresh(&key(n), now) {
-                        prop_assert_eq!(*found.value, n);
-                    }
-                } else {
-                    now += Duration::from_secs(seconds);
-                    shelf.keep(&key(n), n, life(now), bytes, now);
-                }
-                prop_assert!(shelf.bytes() <= BOUNDS.bytes);
-            }
-            while shelf.give_up(now).is_some() {}
-            prop_assert!(shelf.is_empty());
-            prop_assert_eq!(shelf.bytes(), 0);
-        }
-    }
-}
+#[path = "log_tests.rs"]
+mod tests;

@@ -6,10 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use proptest::prelude::*;
+use proptest::{prelude::*, sample::Index};
 use weir_model::{LiveEdge, Msn};
 
-use super::{Bounds, Life, LiveEdges, Shelf, State, Terms};
+use super::{Bounds, Life, LiveEdges, Shelf, State, Survivor, Terms};
 
 const BOUNDS: Bounds = Bounds {
     bytes: 1 << 20,
@@ -34,7 +34,6 @@ enum Act {
     Keep { n: u8, bytes: u64 },
     Ask { n: u8 },
     StandIn { n: u8 },
-    Forget { n: u8 },
     Hold { bytes: u64 },
     Release,
     Pass { time: Duration },
@@ -46,10 +45,28 @@ fn act() -> impl Strategy<Value = Act> {
         6 => (n(), 0u64..120_000).prop_map(|(n, bytes)| Act::Keep { n, bytes }),
         6 => n().prop_map(|n| Act::Ask { n }),
         1 => n().prop_map(|n| Act::StandIn { n }),
-        1 => n().prop_map(|n| Act::Forget { n }),
         1 => (0u64..200_000).prop_map(|bytes| Act::Hold { bytes }),
         1 => Just(Act::Release),
         2 => (0u64..2000).prop_map(|ms| Act::Pass { time: Duration::from_millis(ms) }),
+    ]
+}
+
+/// What an owner does who copies bodies himself.
+#[derive(Clone, Debug)]
+enum Step {
+    Put { n: u8, bytes: u64 },
+    Ask { n: u8 },
+    GiveUp,
+    Move { which: Index },
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let n = || 0u8..12;
+    prop_oneof![
+        4 => (n(), 0u64..40_000).prop_map(|(n, bytes)| Step::Put { n, bytes }),
+        6 => n().prop_map(|n| Step::Ask { n }),
+        1 => Just(Step::GiveUp),
+        2 => any::<Index>().prop_map(|which| Step::Move { which }),
     ]
 }
 
@@ -91,10 +108,6 @@ proptest! {
                         prop_assert_eq!(found.as_ref(), newest.get(&n));
                     }
                 }
-                Act::Forget { n } => {
-                    shelf.forget(&key(n));
-                    newest.remove(&n);
-                }
                 Act::Hold { bytes } => {
                     shelf.hold(bytes);
                     held += bytes;
@@ -109,7 +122,69 @@ proptest! {
             }
         }
         shelf.release(held);
-        while shelf.give_up(now).is_some() {}
+        while let Some(given_up) = shelf.give_up(now) {
+            given_up.survivors.iter().for_each(|survivor| shelf.let_go(survivor));
+        }
+        prop_assert_eq!((shelf.len(), shelf.bytes()), (0, 0));
+    }
+
+    /// What survives is found all the while, wherever it is, until it has moved or there was no room
+    /// for it; and what took its place on the way stays.
+    #[test]
+    fn survivors_are_found_on_their_way(steps in prop::collection::vec(step(), 1..300)) {
+        let now = Instant::now();
+        let mut shelf = Shelf::new(BOUNDS);
+        let mut newest: HashMap<u8, usize> = HashMap::new();
+        let mut leaving: Vec<(u8, Survivor<usize>)> = Vec::new();
+        let key = |n: u8| -> Arc<str> { Arc::from(format!("/{n}")) };
+        let terms = Terms {
+            fresh: Duration::from_secs(60),
+            ..Terms::default()
+        };
+        let life = Life::of_answer(&terms, now);
+        for (number, step) in steps.into_iter().enumerate() {
+            match step {
+                Step::Put { n, bytes } => {
+                    if let Ok(slot) = shelf.reserve(bytes) {
+                        shelf.put(key(n), number, life, slot);
+                        newest.insert(n, number);
+                    }
+                }
+                Step::Ask { n } => {
+                    if let Some(found) = shelf.fresh(&key(n), now) {
+                        prop_assert_eq!(Some(found.value), newest.get(&n));
+                    }
+                }
+                Step::GiveUp => {
+                    let given_up = shelf.give_up(now).map(|given_up| given_up.survivors);
+                    for survivor in given_up.into_iter().flatten() {
+                        let n = survivor.key[1..].parse().unwrap();
+                        prop_assert_eq!(Some(&survivor.value), newest.get(&n));
+                        leaving.push((n, survivor));
+                    }
+                }
+                Step::Move { which } if !leaving.is_empty() => {
+                    let (_, survivor) = leaving.swap_remove(which.index(leaving.len()));
+                    match shelf.reserve(survivor.bytes) {
+                        Ok(slot) => shelf.move_to(&survivor, survivor.value, slot),
+                        Err(_) => shelf.let_go(&survivor),
+                    }
+                }
+                Step::Move { .. } => {}
+            }
+            for (n, survivor) in &leaving {
+                let found = shelf.fresh(&survivor.key, now).map(|found| *found.value);
+                // Unless what took its place was itself given up since.
+                if newest[n] == survivor.value {
+                    prop_assert_eq!(found, Some(survivor.value));
+                }
+                prop_assert!(found.is_none() || found == Some(newest[n]));
+            }
+        }
+        leaving.iter().for_each(|(_, survivor)| shelf.let_go(survivor));
+        while let Some(given_up) = shelf.give_up(now) {
+            given_up.survivors.iter().for_each(|survivor| shelf.let_go(survivor));
+        }
         prop_assert_eq!((shelf.len(), shelf.bytes()), (0, 0));
     }
 
@@ -155,25 +230,35 @@ proptest! {
     }
 
     /// The segment that grows, and the next one, may always be asked for, however long ago the edge
-    /// was heard of.
+    /// was heard of, and however long the answer took that tells of it.
     #[test]
     fn what_may_come_is_never_refused(
-        segments in prop::collection::vec((500u64..4000, 0u64..8000, 0u64..4000), 1..60),
+        segments in prop::collection::vec(
+            (500u64..4000, 0u64..8000, 0u64..4000, 0u64..9000),
+            1..60,
+        ),
     ) {
         let mut now = Instant::now();
         let mut edges = LiveEdges::new(4);
-        let mut last_heard = 0;
+        let mut heard = vec![(0, now)];
         let edge = |msn| LiveEdge { msn: Msn(msn), parts: 0 };
         edges.note("a", edge(0), now);
-        for (msn, (takes, heard_after, asked_after)) in (0u64..).zip(segments) {
+        // What the origin said, when it was asked, and when the answer is whole.
+        let mut under_way: Vec<(u64, Instant, Instant)> = Vec::new();
+        for (msn, (takes, heard_after, asked_after, slow)) in (0u64..).zip(segments) {
             let during = |after: u64| now + Duration::from_millis(after);
             // Of every other segment nothing is heard while it grows.
             if heard_after < takes {
-                edges.note("a", edge(msn), during(heard_after));
-                edges.note("a", edge(last_heard / 2), during(heard_after));
-                last_heard = msn;
+                let sent = during(heard_after);
+                under_way.push((msn, sent, sent + Duration::from_millis(slow)));
+                heard.push((msn, sent));
+                let (old, then) = heard[heard.len() / 2];
+                edges.note("a", edge(old), then);
             }
             let asked = during(asked_after.max(heard_after).min(takes - 1));
+            for (said, sent, _) in under_way.extract_if(.., |(_, _, whole)| *whole <= asked) {
+                edges.note("a", edge(said), sent);
+            }
             prop_assert!(!edges.is_beyond("a", msn + 1, asked));
             prop_assert!(edges.is_beyond("a", msn + 1_000_000, asked));
             now += Duration::from_millis(takes);

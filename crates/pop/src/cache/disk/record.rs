@@ -176,7 +176,7 @@ pub(super) fn decode(
     let stored = Stored {
         status: StatusCode::from_u16(prefix.status).ok()?,
         head: Head::new(templates.intern(planned), &own),
-        body,
+        body: body.into(),
     };
     let life = Life::restored(
         Duration::from_millis(prefix.fresh_ms),
@@ -264,7 +264,7 @@ mod tests {
             stored: Arc::new(Stored {
                 status: StatusCode::OK,
                 head: Head::new(Arc::new(planned.into()), &own),
-                body: Bytes::from_static(b"0123456789"),
+                body: Bytes::from_static(b"0123456789").into(),
             }),
             life: Life::of_answer(&terms, now),
         }
@@ -286,7 +286,7 @@ mod tests {
         let written = hit(now);
         assert_eq!(read.stored.status, written.stored.status);
         assert_eq!(read.stored.head.to_map(), written.stored.head.to_map());
-        assert_eq!(read.stored.body, written.stored.body);
+        assert_eq!(*read.stored.body, *written.stored.body);
         assert_eq!(read.life.state(now + later), State::Stale);
         let age = read.life.age(now + later);
         assert!(age.abs_diff(later) < Duration::from_millis(2), "{age:?}");

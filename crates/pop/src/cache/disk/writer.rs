@@ -135,7 +135,7 @@ mod tests {
                 stored: Arc::new(Stored {
                     status: StatusCode::OK,
                     head: Head::new(Arc::default(), &HeaderMap::new()),
-                    body: Bytes::from_static(b"0123456789"),
+                    body: Bytes::from_static(b"0123456789").into(),
                 }),
                 life: Life::of_answer(&Terms::default(), Instant::now()),
             };

@@ -2,7 +2,10 @@
 
 use std::{
     cell::{Cell, RefCell},
+    future::poll_fn,
     io,
+    ops::RangeInclusive,
+    task::Poll,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -17,8 +20,9 @@ use prometheus_client::metrics::counter::Counter;
 use thiserror::Error;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 
+use super::super::outlet::{Outlet, Piece};
 use crate::{
-    cache::push_line,
+    cache::{Body, Written, push_line},
     respond::{Content, Growth, Reply, ViewerResponse},
     timing::SERVER_TIMING,
     upstream::FetchError,
@@ -26,6 +30,10 @@ use crate::{
 
 /// A body up to this length is copied behind its head: one piece costs the system less than two.
 const SHORT_BYTES: usize = 2048;
+/// The kernel sends the pages that a body of such a length lies in. That takes a call more, and pages
+/// are counted one by one: a shorter one is copied as fast, and so is a longer one, of which most waits
+/// in queues until it is in no cache of a processor.
+const PAGES_BYTES: RangeInclusive<usize> = 16 * 1024..=128 * 1024;
 /// What a buffer for heads may grow to and be kept.
 const BUFFER_BYTES: usize = 8 * 1024;
 
@@ -46,13 +54,13 @@ pub(super) enum SendError {
 /// An answer, as far as it goes out.
 pub(super) struct Message {
     head: Vec<u8>,
-    body: Body,
+    rest: Rest,
     /// Whether the connection ends with it.
     pub(super) is_last: bool,
 }
 
-enum Body {
-    Whole(Bytes),
+enum Rest {
+    Whole(Body),
     /// What still comes, in chunks (section 7.1).
     Chunked(Growth),
 }
@@ -70,15 +78,15 @@ impl Message {
         head.clear();
         let status = reply.content.status();
         push_status(&mut head, status);
-        let body = match reply.content {
+        let rest = match reply.content {
             Content::Kept(kept) => {
                 kept.push_lines(&mut head);
-                Body::Whole(kept.into_body())
+                Rest::Whole(kept.into_body())
             }
             Content::Made(response) => {
                 is_last |= response.headers().contains_key(CONNECTION);
                 push_fields(&mut head, &response);
-                Body::of(response)
+                Rest::of(response)
             }
         };
         push_name(&mut head, &SERVER_TIMING);
@@ -87,13 +95,13 @@ impl Message {
         if let Some(alt_svc) = alt_svc {
             push_line(&mut head, &ALT_SVC, alt_svc);
         }
-        match &body {
+        match &rest {
             // Of what has no length yet there is nothing to tell.
-            Body::Chunked(_) if method == Method::HEAD => {}
-            Body::Chunked(_) => head.extend_from_slice(b"transfer-encoding: chunked\r\n"),
+            Rest::Chunked(_) if method == Method::HEAD => {}
+            Rest::Chunked(_) => head.extend_from_slice(b"transfer-encoding: chunked\r\n"),
             // Section 8.6 of RFC 9110: of these the length would be another answer's.
-            Body::Whole(_) if has_no_length(status) => {}
-            Body::Whole(body) => {
+            Rest::Whole(_) if has_no_length(status) => {}
+            Rest::Whole(body) => {
                 push_name(&mut head, &CONTENT_LENGTH);
                 head.extend_from_slice(itoa::Buffer::new().format(body.len()).as_bytes());
                 head.extend_from_slice(b"\r\n");
@@ -106,9 +114,9 @@ impl Message {
         head.extend_from_slice(b"\r\n");
         Self {
             head,
-            body: match *method {
-                Method::HEAD => Body::Whole(Bytes::new()),
-                _ => body,
+            rest: match *method {
+                Method::HEAD => Rest::Whole(Body::default()),
+                _ => rest,
             },
             is_last,
         }
@@ -118,33 +126,66 @@ impl Message {
     /// connection.
     pub(super) async fn send<S>(self, socket: &mut S, bytes_out: &Counter) -> Result<(), SendError>
     where
-        S: AsyncWrite + Unpin,
+        S: Outlet,
     {
-        match self.body {
-            Body::Whole(body) => {
+        match self.rest {
+            Rest::Whole(body) => {
                 bytes_out.inc_by(body.len() as u64);
                 send_whole(self.head, body, socket).await
             }
             // Boxed, as it is rare, and the connection has the room for what it does all its life.
-            Body::Chunked(body) => Box::pin(send_chunks(&self.head, body, socket, bytes_out)).await,
+            Rest::Chunked(body) => Box::pin(send_chunks(&self.head, body, socket, bytes_out)).await,
         }
     }
 }
 
-async fn send_whole<S>(mut head: Vec<u8>, body: Bytes, socket: &mut S) -> Result<(), SendError>
+async fn send_whole<S>(mut head: Vec<u8>, body: Body, socket: &mut S) -> Result<(), SendError>
 where
-    S: AsyncWrite + Unpin,
+    S: Outlet,
 {
+    let pages = body
+        .pages()
+        .filter(|pages| PAGES_BYTES.contains(&pages.len()));
     if body.len() <= SHORT_BYTES {
         head.extend_from_slice(&body);
         socket.write_all(&head).await?;
+    } else if let Some(pages) = pages
+        && send_pages(&head, pages.clone(), socket).await?
+    {
+        // Sent where it lies.
     } else {
-        socket.write_all_buf(&mut (&*head).chain(body)).await?;
+        let mut message = (&*head).chain(body.into_bytes());
+        socket.write_all_buf(&mut message).await?;
     }
     if head.capacity() <= BUFFER_BYTES {
         BUFFER.set(head);
     }
     Ok(socket.flush().await?)
+}
+
+/// Has the kernel send a message. `false`, and nothing is sent, if it cannot.
+async fn send_pages<S>(mut head: &[u8], mut pages: Written, socket: &mut S) -> io::Result<bool>
+where
+    S: Outlet,
+{
+    while pages.len() > 0 {
+        let is_head = !head.is_empty();
+        let piece = match is_head {
+            true => Piece::Head(head),
+            false => Piece::Pages(&pages),
+        };
+        let sent = poll_fn(|context| match socket.poll_send(piece, context) {
+            Some(sent) => sent.map_ok(Some),
+            None => Poll::Ready(Ok(None)),
+        });
+        match sent.await? {
+            None => return Ok(false),
+            Some(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Some(sent) if is_head => head = head.get(sent..).unwrap_or_default(),
+            Some(sent) => pages.advance(sent),
+        }
+    }
+    Ok(true)
 }
 
 async fn send_chunks<S>(
@@ -174,14 +215,15 @@ where
     Ok(socket.flush().await?)
 }
 
-impl Body {
+impl Rest {
     fn of(response: ViewerResponse) -> Self {
         match response.into_body() {
             Either::Left(whole) => {
                 // It is all there, and cannot fail.
                 let whole = whole.collect().now_or_never();
                 let whole = whole.and_then(Result::ok);
-                Self::Whole(whole.map(|whole| whole.to_bytes()).unwrap_or_default())
+                let whole = whole.map(|whole| whole.to_bytes()).unwrap_or_default();
+                Self::Whole(whole.into())
             }
             Either::Right(growing) => Self::Chunked(growing),
         }

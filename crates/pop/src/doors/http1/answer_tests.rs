@@ -13,6 +13,8 @@ use crate::{
     timing::Timing,
 };
 
+impl Outlet for Vec<u8> {}
+
 fn reply(content: impl Into<Content>) -> Reply {
     Reply {
         content: content.into(),
@@ -33,7 +35,7 @@ fn kept(range: Option<&'static str>) -> Kept {
     let stored = Arc::new(Stored {
         status: StatusCode::OK,
         head: Head::new(Templates::default().intern(planned), &own),
-        body: Bytes::from_static(b"0123456789"),
+        body: Bytes::from_static(b"0123456789").into(),
     });
     let range = range.map(|range| (RANGE, HeaderValue::from_static(range)));
     let asked = Asked {

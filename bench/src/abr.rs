@@ -16,7 +16,7 @@ mod report;
 mod rules;
 mod score;
 mod study;
-mod trace;
+pub(crate) mod trace;
 
 #[cfg(test)]
 mod tests;

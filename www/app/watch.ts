@@ -1,7 +1,7 @@
 // The watch page: player, what is known of the video, comments.
 
 import { preload } from "../player/element";
-import { admitted } from "./access";
+import { admitted, renew } from "./access";
 import { Refused, type Video, getVideo } from "./api";
 import { showComments } from "./comments";
 import { ago, make, one, poll } from "./dom";
@@ -14,6 +14,7 @@ const id = location.pathname.split("/")[2] ?? "";
 const player = document.createElement("weir-player");
 player.setAttribute("video", id);
 player.setAttribute("autoplay", "");
+player.renew = renew;
 player.setAttribute("src", admitted(`/v/${id}/index.m3u8`));
 one(".stage").append(player);
 

@@ -8,7 +8,7 @@ import { Engine, load } from "./engine";
 import { recall, remember } from "./memory";
 import type { Playback, Rendition, Snapshot, Sound } from "./playback";
 import { type PlayerStats, statsOf } from "./stats";
-import { fetched, Renewal, type Renew } from "./token";
+import type { Renew } from "./token";
 
 /** Events of the element beside those that bubble from what is in it. */
 export interface WeirPlayerEventMap {
@@ -294,13 +294,11 @@ export class WeirPlayer extends HTMLElement {
   }
 
   private segments(url: URL): Playback {
-    const tokenUrl = this.getAttribute("token-url");
-    const renew = this.renew ?? (tokenUrl === null ? undefined : fetched(tokenUrl));
     return new Engine({
       video: this.video,
       url: url.href,
       id: this.getAttribute("video") ?? "",
-      renewal: renew && new Renewal(url.href, renew),
+      renew: this.renew ?? this.getAttribute("token-url") ?? undefined,
       cmcd: cmcdMode(this.getAttribute("cmcd")),
       onChange: () => this.changed(),
     });

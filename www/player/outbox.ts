@@ -3,6 +3,8 @@
 
 import { hurry, post } from "./events";
 import type { Session } from "./session";
+import { Ticket } from "./ticket";
+import { keepUnsent } from "./unsent";
 
 interface Event {
   seq: number;
@@ -27,8 +29,11 @@ export class Outbox {
   private nextSeq: number;
   private viewed: boolean;
   private timer: number | undefined;
+  private readonly ticket: Ticket;
 
-  constructor(session: Session, video: string) {
+  /** `path` is that of the video's playback token. */
+  constructor(session: Session, video: string, path: () => string) {
+    this.ticket = new Ticket(session, video, path);
     this.session = session;
     this.video = video;
     ({ nextSeq: this.nextSeq, viewed: this.viewed } = session.progress(video));
@@ -39,6 +44,7 @@ export class Outbox {
     if (this.viewed) return;
     this.viewed = true;
     this.push("view");
+    this.ticket.need().then(() => this.keepAll(), () => {});
   }
 
   push(type: string, value?: number): void {
@@ -56,7 +62,7 @@ export class Outbox {
     this.timer = undefined;
     if (this.events.length === 0) return;
     this.keepAll();
-    hurry(this.batch(BATCH));
+    hurry(this.ticket.in(this.batch(BATCH)));
   }
 
   private sendIn(ms: number): void {
@@ -65,7 +71,8 @@ export class Outbox {
 
   private async send(): Promise<void> {
     this.keepAll();
-    const seqs = await post(this.batch(BATCH));
+    await this.ticket.need().catch(() => {});
+    const seqs = await post(this.batch(BATCH), this.ticket);
     this.timer = undefined;
     if (seqs) {
       this.events = this.events.filter(({ seq }) => !seqs.includes(seq));
@@ -75,10 +82,13 @@ export class Outbox {
   }
 
   private keepAll(): void {
-    this.session.unsent(this.video, this.events.length > 0 ? this.batch(KEPT) : undefined);
+    const kept = this.events.length > 0 ? this.ticket.in(this.batch(KEPT)) : undefined;
+    keepUnsent(this.session, this.video, kept);
   }
 
   private batch(most: number): string {
-    return JSON.stringify({ session: this.session.id, events: this.events.slice(0, most) });
+    const { skew } = this.ticket;
+    const events = this.events.slice(0, most).map((event) => ({ ...event, time: event.time + skew }));
+    return JSON.stringify({ session: this.session.id, events });
   }
 }

@@ -5,6 +5,7 @@ import { close, open } from "../webrtc/session";
 import { Outbox } from "./outbox";
 import type { Playback, Rendition, Snapshot } from "./playback";
 import { Session } from "./session";
+import { tokenPath } from "./token";
 
 /** How long connecting may take. */
 const CONNECT_MS = 5000;
@@ -128,7 +129,7 @@ export class RealTime implements Playback {
   private async count(): Promise<void> {
     const session = await Session.open();
     if (this.ended.signal.aborted) return;
-    this.outbox = new Outbox(session, this.options.id);
+    this.outbox = new Outbox(session, this.options.id, () => tokenPath(this.options.url));
     for (const [word, value] of this.reports.splice(0)) this.outbox.push(word, value);
     if (this.startupMs !== null) this.outbox.view();
   }

@@ -1,15 +1,12 @@
-// Who reports: a random session id per tab, and what it has reported and not heard back about.
+// Who reports: a random session id per tab, and how far its reports have come.
 // Storage may be missing or forbidden; then the session lasts as long as the page.
 
-import { keep, kept } from "./store";
+import type { KeptTicket } from "./ticket";
 
 const SESSION = "weir.session";
-/** Most events that the server takes at once. */
-const BATCH = 100;
-/** Time between two attempts to send what earlier pages left. */
-const RESEND_MS = 30_000;
-
-type Post = (batch: string) => Promise<number[] | undefined>;
+/** What an id is written with, as the edge's own. */
+const ALPHABET = "abcdefghijklmnopqrstuvwxyz234567";
+const ID = /^[a-z2-7]{26}$/;
 
 export interface Progress {
   nextSeq: number;
@@ -18,9 +15,6 @@ export interface Progress {
 
 export class Session {
   readonly id: string;
-  /** Tells the pages of a session apart: each keeps what it has not heard back about. */
-  private readonly page = Date.now().toString(36);
-  private resending = false;
 
   private constructor(id: string) {
     this.id = id;
@@ -32,10 +26,11 @@ export class Session {
   static open(): Promise<Session> {
     return (this.current ??= (async () => {
       const kept = read(sessionStorage, SESSION);
-      const id = kept && (await hold(kept)) ? kept : randomId();
+      const id = kept && ID.test(kept) && (await hold(kept)) ? kept : randomId();
       if (id !== kept) {
         await hold(id);
         clear(sessionStorage, "weir.progress.");
+        clear(sessionStorage, "weir.ticket.");
         write(sessionStorage, SESSION, id);
       }
       return new Session(id);
@@ -51,43 +46,19 @@ export class Session {
     write(sessionStorage, `weir.progress.${video}`, JSON.stringify(progress));
   }
 
-  /** Keeps what is unanswered, in the form of a batch of any length, beyond the life of this page. */
-  unsent(video: string, batch: string | undefined): void {
-    void keep(`${this.id}.${this.page}.${video}`, batch);
+  ticket(video: string): KeptTicket | undefined {
+    const kept = read(sessionStorage, `weir.ticket.${video}`);
+    return kept ? (JSON.parse(kept) as KeptTicket) : undefined;
   }
 
-  /** Sends what other pages left unanswered, until it is answered. Sending twice counts once. */
-  async resend(post: Post): Promise<void> {
-    if (this.resending) return;
-    this.resending = true;
-    const own = `${this.id}.${this.page}.`;
-    for (;;) {
-      const left = (await kept()).filter(([key]) => !key.startsWith(own));
-      let answered = true;
-      for (const [key, batch] of left) {
-        if (await sendAll(batch, post)) await keep(key, undefined);
-        else answered = false;
-      }
-      if (answered) break;
-      await new Promise((resolve) => setTimeout(resolve, RESEND_MS));
-    }
-    this.resending = false;
+  keepTicket(video: string, ticket: KeptTicket | undefined): void {
+    write(sessionStorage, `weir.ticket.${video}`, ticket && JSON.stringify(ticket));
   }
-}
-
-/** Whether all of a batch of any length was answered. */
-async function sendAll(batch: string, post: Post): Promise<boolean> {
-  const { session, events } = JSON.parse(batch) as { session: string; events: unknown[] };
-  for (let at = 0; at < events.length; at += BATCH) {
-    const some = JSON.stringify({ session, events: events.slice(at, at + BATCH) });
-    if (!(await post(some))) return false;
-  }
-  return true;
 }
 
 function randomId(): string {
-  const bytes = Array.from(crypto.getRandomValues(new Uint8Array(16)));
-  return bytes.map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  const bytes = Array.from(crypto.getRandomValues(new Uint8Array(26)));
+  return bytes.map((byte) => ALPHABET[byte % 32]).join("");
 }
 
 /** Takes the Web Lock that goes with a session id; it is released with the page. */

@@ -21,9 +21,10 @@ export class Renewal {
   #askedAt = -Infinity;
   #stopped = false;
 
-  constructor(url: string, renew: Renew) {
+  /** `renew` may be the address of the new URL. */
+  constructor(url: string, renew: Renew | string) {
     this.#origin = new URL(url).origin;
-    this.#renew = renew;
+    this.#renew = typeof renew === "string" ? fetched(renew) : renew;
     this.#take(url);
   }
 
@@ -73,6 +74,12 @@ export class Renewal {
     const wait = Math.min(Math.max(ms, RETRY_MS), MAX_TIMER_MS);
     this.#timer = setTimeout(() => void this.now(), wait);
   }
+}
+
+/** What stands before the path of a URL under a token: `/t/TOKEN`, or nothing. */
+export function tokenPath(url: string): string {
+  const token = TOKEN.exec(new URL(url).pathname)?.[1];
+  return token === undefined ? "" : `/t/${token}`;
 }
 
 /** When a token ends, in Unix ms: its claim `exp` (RFC 7519 section 4.1.4). */

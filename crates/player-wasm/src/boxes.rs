@@ -18,8 +18,7 @@ pub const HEAD: usize = 2048;
 
 /// Units per second of the first track (`moov/trak/mdia/mdhd`, section 8.4.2).
 pub fn timescale(head: &[u8]) -> Option<u32> {
-    let moov = find(head, b"moov")?;
-    let mdhd = find(find(find(moov, b"trak")?, b"mdia")?, b"mdhd")?;
+    let mdhd = find(head, b"moovtrakmdiamdhd")?;
     // Version and flags, then creation and modification time: two numbers of 32 or 64 bits.
     let at = if *mdhd.first()? == 1 { 4 + 16 } else { 4 + 8 };
     big_endian(mdhd, at, 4)
@@ -29,20 +28,22 @@ pub fn timescale(head: &[u8]) -> Option<u32> {
 
 /// Decode time of the first sample, in the track's timescale (`moof/traf/tfdt`, section 8.8.12).
 pub fn decode_time(head: &[u8]) -> Option<u64> {
-    let tfdt = find(find(find(head, b"moof")?, b"traf")?, b"tfdt")?;
+    let tfdt = find(head, b"mooftraftfdt")?;
     let width = if *tfdt.first()? == 1 { 8 } else { 4 };
     big_endian(tfdt, 4, width)
 }
 
-/// The payload of the first box of this type among `boxes`, cut where the bytes end.
-fn find<'a>(boxes: &'a [u8], kind: &[u8; 4]) -> Option<&'a [u8]> {
-    each(boxes).find_map(|(found, payload)| (found == kind).then_some(payload))
+/// The payload of the first box at a path of kinds, one after the other: `mooftraftfdt`.
+fn find<'a>(boxes: &'a [u8], path: &[u8]) -> Option<&'a [u8]> {
+    path.chunks(4).try_fold(boxes, |boxes, kind| {
+        each(boxes).find_map(|(found, payload)| (found == kind).then_some(payload))
+    })
 }
 
 /// The boxes one after the other: type and payload, cut where the bytes end.
 fn each(boxes: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     let mut rest = boxes;
-    std::iter::from_fn(move || {
+    core::iter::from_fn(move || {
         let size = big_endian(rest, 0, 4)?;
         let (header, size) = match size {
             0 => (8, u64::MAX),

@@ -8,7 +8,7 @@
 /// Error up to which the viewer's clock is believed, in ms.
 const BELIEVED_MS: f64 = 2000.0;
 /// Age of the newest media of a live stream that needs no wrong clock to explain it, in ms.
-const PLAUSIBLE_MS: std::ops::Range<f64> = -1000.0..60_000.0;
+const PLAUSIBLE_MS: core::ops::Range<f64> = -1000.0..60_000.0;
 
 /// An estimate of how much the viewer's clock is ahead.
 #[derive(Clone, Copy, Debug, Default)]

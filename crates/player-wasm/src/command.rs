@@ -1,5 +1,7 @@
 //! What the browser shim is asked to do.
 
+use alloc::string::String;
+
 /// Names one request; never used twice by a player.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestId(pub u32);

@@ -5,7 +5,7 @@
 //! as the lag varies. When arrivals are steady this is nearer than PART-HOLD-BACK; after a stall it
 //! moves away and comes back slowly.
 
-use std::collections::VecDeque;
+use alloc::vec::Vec;
 
 use crate::abr::Params;
 
@@ -37,7 +37,7 @@ pub struct Standing {
 #[derive(Clone, Debug, Default)]
 pub struct LatencyControl {
     /// When a part came, and its lag in ms.
-    lags: VecDeque<(u64, f64)>,
+    lags: Vec<(u64, f64)>,
     caution_ms: f64,
     cautious_since: u64,
     steering: Steering,
@@ -54,10 +54,10 @@ enum Steering {
 impl LatencyControl {
     /// Notes that a part has come in whole, this long after the date at which it ends.
     pub fn arrived(&mut self, now: u64, lag_ms: f64) {
-        self.lags.push_back((now, lag_ms));
+        self.lags.push((now, lag_ms));
         let too_old = |&(at, _): &(u64, f64)| at + PARAMS.lag_kept_ms < now;
-        while self.lags.len() > 256 || self.lags.front().is_some_and(too_old) {
-            self.lags.pop_front();
+        while self.lags.len() > 256 || self.lags.first().is_some_and(too_old) {
+            self.lags.remove(0);
         }
     }
 

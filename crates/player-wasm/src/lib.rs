@@ -18,6 +18,13 @@
 //! Nothing but the adapter reads a clock or calls JavaScript, and no media body enters the linear
 //! memory: the shim moves the bytes and tells how many they were. Instants are Unix milliseconds
 //! from a clock that never goes back (`performance.timeOrigin + performance.now()`).
+//!
+//! In browsers there is no standard library: its panics and its heap alone would be a quarter of the
+//! module.
+
+#![cfg_attr(target_arch = "wasm32", no_std)]
+
+extern crate alloc;
 
 pub mod abr;
 pub mod boxes;
@@ -33,6 +40,8 @@ pub mod retry;
 pub mod timeline;
 pub mod url;
 
+#[cfg(target_arch = "wasm32")]
+mod heap;
 #[cfg(target_arch = "wasm32")]
 mod web;
 

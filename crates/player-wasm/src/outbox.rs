@@ -3,7 +3,9 @@
 //! An event is known by session and number, so sending it twice counts once. Numbers start at 1 and
 //! go on where a kept outbox ended.
 
-use std::collections::VecDeque;
+use alloc::borrow::ToOwned;
+use alloc::string::String;
+use alloc::vec::Vec;
 
 /// What is reported, in the words of `POST /api/v1/events`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,7 +85,7 @@ pub struct Outbox {
     session: String,
     video: String,
     next_seq: u64,
-    events: VecDeque<Event>,
+    events: Vec<Event>,
     first_since: Option<u64>,
 }
 
@@ -103,7 +105,7 @@ impl Outbox {
             session,
             video,
             next_seq,
-            events: VecDeque::new(),
+            events: Vec::new(),
             first_since: None,
         }
     }
@@ -114,7 +116,7 @@ impl Outbox {
         if self.video.is_empty() {
             return;
         }
-        self.events.push_back(Event {
+        self.events.push(Event {
             seq: self.next_seq,
             kind,
             time_ms,

@@ -23,8 +23,10 @@ mod sound;
 mod source;
 mod state;
 mod track;
+mod weight;
 
-use std::collections::VecDeque;
+use alloc::string::String;
+use alloc::vec::Vec;
 
 use crate::abr::Abr;
 use crate::clock::ServerClock;
@@ -41,12 +43,14 @@ pub use sound::Sound;
 use sound::Sounds;
 use source::Source;
 use track::Track;
+use weight::Weight;
 
 /// The player.
 #[derive(Debug)]
 pub struct Player {
     url: String,
-    commands: VecDeque<Command>,
+    /// A handful at most, so that the first is taken out of a plain list.
+    commands: Vec<Command>,
     next_id: u32,
     requests: Vec<Request>,
     phase: Phase,
@@ -87,6 +91,7 @@ pub struct Player {
     considered_at: u64,
     decode_failures: Failures,
     abr: Abr,
+    weight: Weight,
     latency: LatencyControl,
     meter: Meter,
     outbox: Outbox,
@@ -114,7 +119,7 @@ impl Player {
         let outbox = Outbox::new(&config.session, &config.video, config.next_seq);
         let mut player = Self {
             url: config.url,
-            commands: VecDeque::new(),
+            commands: Vec::new(),
             next_id: 0,
             requests: Vec::new(),
             phase: Phase::Loading,
@@ -126,6 +131,7 @@ impl Player {
             timescales: Vec::new(),
             seen: Observation {
                 paused: true,
+                playback_rate: 1.0,
                 ..Observation::default()
             },
             paused_since: None,
@@ -145,6 +151,7 @@ impl Player {
             considered_at: now,
             decode_failures: Failures::default(),
             abr,
+            weight: Weight::default(),
             latency: LatencyControl::default(),
             meter: Meter::new(now),
             outbox,
@@ -165,7 +172,7 @@ impl Player {
 
     /// The next thing to do; call until there is none.
     pub fn poll_command(&mut self) -> Option<Command> {
-        self.commands.pop_front()
+        (!self.commands.is_empty()).then(|| self.commands.remove(0))
     }
 
     /// When to call [`Self::handle_timeout`], if nothing else happens before.
@@ -203,7 +210,7 @@ impl Player {
         self.wake(now);
         let late = |request: &&Request| request.deadline <= now;
         while let Some(id) = self.requests.iter().find(late).map(|request| request.id) {
-            self.commands.push_back(Command::Abort { id });
+            self.commands.push(Command::Abort { id });
             self.request_failed(now, id, Failure::Timeout);
         }
         self.plan(now);
@@ -224,7 +231,7 @@ impl Player {
     fn set_phase(&mut self, phase: Phase) {
         if self.phase != phase {
             self.phase = phase;
-            self.commands.push_back(Command::Changed);
+            self.commands.push(Command::Changed);
         }
     }
 }

@@ -3,8 +3,9 @@
 //! Segments are placed by EXT-X-PROGRAM-DATE-TIME, so that renditions, epochs and holes line up.
 //! Those of a playlist without dates are placed one behind the other, from zero on.
 
-use std::collections::VecDeque;
-use std::rc::Rc;
+use alloc::rc::Rc;
+use alloc::string::String;
+use alloc::vec::Vec;
 
 use crate::playlist::{MediaPlaylist, Part, RenditionReport, Segment as Listed, ServerControl};
 
@@ -73,7 +74,7 @@ pub enum Update {
 #[derive(Clone, Debug, Default)]
 pub struct Timeline {
     first_msn: u64,
-    segments: VecDeque<Segment>,
+    segments: Vec<Segment>,
     /// `EXT-X-TARGETDURATION` in seconds.
     pub target_duration: f64,
     /// `PART-TARGET` in seconds.
@@ -104,7 +105,7 @@ impl Timeline {
             Some(kept) => kept,
             None => return Update::Mismatch,
         };
-        let dated = kept.back().map_or_else(
+        let dated = kept.last().map_or_else(
             || playlist.segments.iter().any(|s| s.date_time_ms.is_some()),
             |_| self.dated,
         );
@@ -167,9 +168,9 @@ impl Timeline {
     }
 
     /// The known segments that a delta update leaves out.
-    fn keep_skipped(&mut self, playlist: &MediaPlaylist) -> Option<VecDeque<Segment>> {
+    fn keep_skipped(&mut self, playlist: &MediaPlaylist) -> Option<Vec<Segment>> {
         if playlist.skipped == 0 {
-            return Some(VecDeque::new());
+            return Some(Vec::new());
         }
         let from = playlist.media_sequence.checked_sub(self.first_msn)?;
         let to = from + playlist.skipped;
@@ -182,12 +183,7 @@ impl Timeline {
         if to > complete as u64 {
             return None;
         }
-        Some(
-            self.segments
-                .range(from as usize..to as usize)
-                .cloned()
-                .collect(),
-        )
+        Some(self.segments.get(from as usize..to as usize)?.to_vec())
     }
 
     /// Whether anything is known.
@@ -208,7 +204,7 @@ impl Timeline {
 
     /// When the first segment begins, in Unix milliseconds.
     pub fn start_ms(&self) -> Option<f64> {
-        self.segments.front().map(|segment| segment.start_ms)
+        self.segments.first().map(|segment| segment.start_ms)
     }
 
     /// When the last part or segment ends, in Unix milliseconds; of one that grows, as far as it
@@ -223,12 +219,12 @@ impl Timeline {
 
     /// When the last part or segment will end, in Unix milliseconds.
     pub fn listed_end_ms(&self) -> Option<f64> {
-        self.segments.back().map(Segment::end_ms)
+        self.segments.last().map(Segment::end_ms)
     }
 
     /// Whether the last segment can be fetched while it is still being written.
     pub fn grows(&self) -> bool {
-        self.segments.back().is_some_and(|segment| segment.growing)
+        self.segments.last().is_some_and(|segment| segment.growing)
     }
 
     /// The position that comes next: what a blocking reload asks for and a hint announces.
@@ -238,7 +234,7 @@ impl Timeline {
 
     /// Whether the newest segment is missing: the encoder is away.
     pub fn ends_in_gap(&self) -> bool {
-        self.segments.back().is_some_and(|segment| segment.gap)
+        self.segments.last().is_some_and(|segment| segment.gap)
     }
 
     /// The msn of the segment that holds an instant; the nearest one if none does.
@@ -268,12 +264,12 @@ impl Timeline {
     }
 }
 
-fn edge(first_msn: u64, segments: &VecDeque<Segment>) -> Position {
+fn edge(first_msn: u64, segments: &[Segment]) -> Position {
     let next = Position {
         msn: first_msn + segments.len() as u64,
         part: 0,
     };
-    match segments.back() {
+    match segments.last() {
         Some(open) if open.uri.is_none() => Position {
             msn: next.msn - 1,
             part: open.parts.len() as u32,
@@ -286,12 +282,12 @@ fn edge(first_msn: u64, segments: &VecDeque<Segment>) -> Position {
 /// number and, without a date of its own, the end of the one before it. Without any date the first
 /// one begins at `anchor_ms`.
 fn place(
-    kept: VecDeque<Segment>,
+    kept: Vec<Segment>,
     listed: Vec<Listed>,
     discontinuity_sequence: u64,
     anchor_ms: f64,
-) -> VecDeque<Segment> {
-    let (mut discontinuity, mut map, mut next_ms) = match kept.back() {
+) -> Vec<Segment> {
+    let (mut discontinuity, mut map, mut next_ms) = match kept.last() {
         Some(last) => (last.discontinuity, last.map.clone(), last.end_ms()),
         None => {
             let first_ms = first_date(&listed).unwrap_or(anchor_ms);
@@ -321,7 +317,7 @@ fn place(
             growing: listed.growing,
         };
         next_ms = segment.end_ms();
-        segments.push_back(segment);
+        segments.push(segment);
     }
     segments
 }

@@ -2,7 +2,11 @@
 //! go: a query of the base is never inherited). No server sees a fragment, so that it is there that
 //! a reference carries a range of bytes.
 
+use alloc::borrow::ToOwned;
+use alloc::string::String;
+
 use crate::outbox::push_number;
+use crate::playlist::scalar::integer;
 
 /// The URL that `reference` means in the document at `base`.
 pub fn resolve(base: &str, reference: &str) -> String {
@@ -35,6 +39,13 @@ pub fn ranged(reference: &str, first: u64, last: Option<u64>) -> String {
         push_number(&mut ranged, last);
     }
     ranged
+}
+
+/// How many bytes a reference made by [`ranged`] is to, if it has a last one.
+pub fn ranged_bytes(reference: &str) -> Option<u64> {
+    let (_, range) = reference.rsplit_once('#')?;
+    let (first, last) = range.strip_prefix("bytes=")?.split_once('-')?;
+    integer(last)?.checked_sub(integer(first)?)?.checked_add(1)
 }
 
 /// The last folder of a URL's path: `480p` of `/v/x/480p/index.m3u8`.
@@ -71,26 +82,20 @@ fn split_at(text: &str, at: usize) -> (&str, &str) {
 /// Takes `.` and `..` out of a path; the query stays as it is.
 fn normal(path: &str) -> String {
     let (path, query) = split_query(path);
-    let mut kept: Vec<&str> = Vec::new();
-    let mut names = path.split('/').skip(1).peekable();
-    while let Some(name) = names.next() {
-        let last = names.peek().is_none();
-        match name {
-            "." | ".." => {
-                if name == ".." {
-                    kept.pop();
-                }
-                if last {
-                    kept.push("");
-                }
-            }
-            _ => kept.push(name),
+    let mut normal = String::with_capacity(path.len() + query.len() + 1);
+    let mut is_folder = false;
+    for name in path.split('/').skip(1) {
+        is_folder = matches!(name, "." | "..");
+        if name == ".." {
+            normal.truncate(normal.rfind('/').unwrap_or(0));
+        }
+        if !is_folder {
+            normal.push('/');
+            normal.push_str(name);
         }
     }
-    let mut normal = String::with_capacity(path.len() + query.len() + 1);
-    for name in kept {
+    if is_folder || normal.is_empty() {
         normal.push('/');
-        normal.push_str(name);
     }
     normal.push_str(query);
     normal
@@ -127,7 +132,16 @@ mod tests {
             resolve("http://h/v/", &reference),
             "http://h/v/a/film.mp4?b#bytes=5-99"
         );
+        assert_eq!(ranged_bytes(&reference), Some(95));
         assert_eq!(ranged("film.mp4", 7, None), "film.mp4#bytes=7-");
+        for unknown in [
+            "film.mp4",
+            "film.mp4#bytes=7-",
+            "film.mp4#bytes=9-7",
+            "film.mp4#bytes=-",
+        ] {
+            assert_eq!(ranged_bytes(unknown), None);
+        }
     }
 
     #[test]

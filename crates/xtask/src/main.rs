@@ -131,6 +131,10 @@ fn bench(name: &str, args: &[String]) -> Result<()> {
     }
     setup::run(setup::Purpose::Bench)?;
     film::demo()?;
+    if name == "player" {
+        wasm::build()?;
+        www::build_player()?;
+    }
     build_release("weir-bench")?;
     let mut bench = std::process::Command::new(repo::target("release/weir-bench"));
     run::command(bench.arg(name).args(args).current_dir(repo::root()))

@@ -83,25 +83,67 @@ fn bind_player(module: &Path, name: &str) -> Result<()> {
     let stamp = repo::target(&format!("wasm/{name}.stamp"));
     stamp::unless_made(&stamp, &digest, &result, || {
         run::step("Writing the player's JavaScript bindings");
+        let made = repo::target(&format!("wasm/{name}"));
+        let made = |file: &str| made.join(file);
         let mut bindgen = Bindgen::new();
         bindgen
             .input_path(module)
-            .out_name(name)
+            .out_name("weir_player")
             .typescript(true)
-            .web(true)?;
+            .bundler(true)?;
         bindgen
-            .generate(&bindings)
+            .generate(made(""))
             .context("wasm-bindgen refuses the player's module")?;
-        shrink(&result)
+        fs::create_dir_all(&bindings)?;
+        let glue = for_each_instance(&fs::read_to_string(made("weir_player_bg.js"))?);
+        let shared = bindings.join("weir_player.js");
+        if name == "weir_player" {
+            fs::write(&shared, glue)?;
+        } else {
+            let same = fs::read_to_string(&shared)? == glue;
+            anyhow::ensure!(same, "the player's builds need different bindings");
+        }
+        let types = fs::read_to_string(made("weir_player.d.ts"))? + BIND_TYPE;
+        fs::write(bindings.join("weir_player.d.ts"), types)?;
+        shrink(&made("weir_player_bg.wasm"), &result)
     })
 }
 
-/// Has Binaryen optimise a module in its place: a tenth of what is sent, for code that was optimised
-/// for size before. It may use what browsers have had since 2022.
-fn shrink(module: &Path) -> Result<()> {
+/// The type of what [`for_each_instance`] adds.
+const BIND_TYPE: &str = "
+/** Bindings for one instance of the module. */
+export function bind(): {
+  WebPlayer: typeof WebPlayer;
+  imports: WebAssembly.ModuleImports;
+  use(exports: WebAssembly.Exports): void;
+};
+";
+
+/// wasm-bindgen's bindings are for one instance of a module for each page, and its loaders take more
+/// than the rest. A function around the bindings gives them to each of the player's two builds,
+/// whichever a page needs.
+fn for_each_instance(glue: &str) -> String {
+    let functions = glue
+        .lines()
+        .filter_map(|line| line.strip_prefix("export function ")?.split_once('('))
+        .map(|(name, _)| name);
+    let imports: Vec<&str> = functions.filter(|name| *name != "__wbg_set_wasm").collect();
+    let imports = imports.join(", ");
+    let glue = ["\n", glue].concat().replace("\nexport ", "\n");
+    format!(
+        "export function bind() {{{glue}
+  const use = (exports) => {{ __wbg_set_wasm(exports); exports.__wbindgen_start(); }};
+  return {{ WebPlayer, imports: {{ {imports} }}, use }};
+}}
+"
+    )
+}
+
+/// Has Binaryen optimise a module: a seventh of what is sent, for code that was optimised for size
+/// before. It may use what browsers have had since 2022.
+fn shrink(module: &Path, result: &Path) -> Result<()> {
     let mut wasm_opt = Command::new(repo::path("www/node_modules/.bin/wasm-opt"));
     wasm_opt.args([
-        "-Oz",
         "--enable-bulk-memory",
         "--enable-bulk-memory-opt",
         "--enable-multivalue",
@@ -109,6 +151,19 @@ fn shrink(module: &Path) -> Result<()> {
         "--enable-nontrapping-float-to-int",
         "--enable-reference-types",
         "--enable-sign-ext",
+        // Nothing is at the lowest addresses: they are the far end of the stack.
+        "--low-memory-unused",
+        // What would trap was checked by Rust before.
+        "--ignore-implicit-traps",
+        "--one-caller-inline-max-function-size",
+        "4",
+        // Branches laid out anew give the later rounds more to fold.
+        "-Oz",
+        "--flatten",
+        "--rereloop",
+        "-Oz",
+        "-Oz",
+        "--strip-target-features",
     ]);
-    run::command(wasm_opt.arg(module).arg("--output").arg(module))
+    run::command(wasm_opt.arg(module).arg("--output").arg(result))
 }

@@ -176,7 +176,7 @@ impl Abr {
         let rate = (of.bits + known * prior_s) / (body_ms.max(0.0) / 1000.0 + prior_s);
         let at = &at.sound(of.rung);
         // What comes well in time is left alone.
-        if of.bits_left <= 0.8 * rate * at.buffer_s {
+        if of.bits_left <= params.abandon_share * rate * at.buffer_s / at.rate {
             return None;
         }
         self.outlook(at, rate).instead_of(of)

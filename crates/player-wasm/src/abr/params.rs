@@ -28,6 +28,10 @@ pub struct Params {
     pub caution: f64,
     /// What an estimate of an earlier visit weighs, as time of transfer in s.
     pub recalled_s: f64,
+    /// The average error that an unknown network is taken to have had.
+    pub first_error: f64,
+    /// Time of transfer after which half of the worst average error is forgotten, in s.
+    pub error_kept_s: f64,
     /// A network is slow while it gives less than the lowest rung this many times.
     pub slow_below: f64,
     /// The longest that a slow spell counts for, in s.
@@ -53,16 +57,24 @@ pub struct Params {
     /// What everyone keeps, in s.
     pub reserve_s: f64,
     /// What is kept besides where the usual throughput is nothing beside the best rung's bitrate, in
-    /// s; it falls with the square of what is missing.
+    /// s; it falls with the third power of what is missing.
     pub poor_s: f64,
+    /// Where the average error has been less than this, less is kept for being poor.
+    pub volatile_error: f64,
+    /// Share of the present throughput that counts as usual where it is more than that.
+    pub present_share: f64,
     /// The most that is kept, as a share of what can be buffered.
     pub reserve_share: f64,
     /// The most that is kept of what is left of a recording, as a share.
     pub left_share: f64,
+    /// What is kept of it besides where the usual throughput is nothing beside the best rung's
+    /// bitrate, as a share; it falls with the square of what is missing.
+    pub poor_left_share: f64,
     /// Buffer from which the reserve decides, in s; below it the plan does.
     pub reserve_from_s: f64,
     /// Share of the prediction that goes into filling an empty reserve, if it is all that can be
-    /// buffered and the network is known; less if not.
+    /// buffered and the network is known; less if not. Above 1, all of it does until some of the
+    /// reserve is there.
     pub fill_share: f64,
     /// Time of transfer after which a network is known, in s. A slow beginning may be just that.
     pub known_s: f64,
@@ -108,6 +120,8 @@ pub struct Params {
     // Giving up.
     /// Nothing is given up sooner than this after the request, in ms.
     pub abandon_after_ms: f64,
+    /// What comes within this share of the buffer is not given up.
+    pub abandon_share: f64,
     /// Weight of what was known before against what this transfer tells, as time in s.
     pub abandon_prior_s: f64,
     /// How much more another rung must be worth.
@@ -141,13 +155,15 @@ impl Params {
         min_body_ms: 4.0,
         max_bits_per_s: 200e6,
         min_weight_s: 0.15,
-        quick_s: 1.5,
-        slow_s: 8.0,
+        quick_s: 1.1,
+        slow_s: 5.3,
         usual_s: 300.0,
-        error_weight: 0.2,
-        caution: 0.15,
+        error_weight: 0.17,
+        caution: 0.17,
         recalled_s: 1.0,
-        slow_below: 1.5,
+        first_error: 0.09,
+        error_kept_s: 200.0,
+        slow_below: 1.0,
         longest_spell_s: 60.0,
         spell_kept_s: 400.0,
         modest_bits_per_s: 1.5e6,
@@ -155,33 +171,37 @@ impl Params {
         forward_s: 30.0,
         forward_most_s: 120.0,
         forward_bits: 360e6,
-        reserve_s: 9.0,
-        poor_s: 300.0,
+        reserve_s: 8.0,
+        poor_s: 350.0,
+        volatile_error: 0.2,
+        present_share: 0.85,
         reserve_share: 1.0,
-        left_share: 0.6,
-        reserve_from_s: 8.0,
-        fill_share: 0.5,
-        known_s: 240.0,
-        spend_s: 8.0,
+        left_share: 0.3,
+        poor_left_share: 0.6,
+        reserve_from_s: 7.0,
+        fill_share: 2.0,
+        known_s: 80.0,
+        spend_s: 5.0,
         rise_spend_s: 25.0,
         spend_most: 4.0,
-        rise_share: 0.92,
+        rise_share: 0.85,
         wary_ms: 2000,
         horizon: 4,
-        empty_share: 0.7,
-        stall_cost: 5.0,
+        empty_share: 0.76,
+        stall_cost: 3.5,
         switch_cost: 1.0,
-        shortage_cost: 0.1,
+        shortage_cost: 0.2,
         live_end_share: 0.5,
-        live_empty_share: 0.15,
-        live_share: 0.9,
-        live_caution: 1.25,
-        live_least_share: 0.4,
+        live_empty_share: 0.07,
+        live_share: 0.8,
+        live_caution: 1.0,
+        live_least_share: 0.27,
         latency_cost: 0.2,
         rate_cost: 0.2,
         abandon_after_ms: 300.0,
-        abandon_prior_s: 0.1,
-        abandon_margin: 0.1,
+        abandon_share: 0.13,
+        abandon_prior_s: 0.09,
+        abandon_margin: 0.15,
         lag_kept_ms: 20_000,
         lags_enough: 12,
         stall_adds_ms: 350.0,

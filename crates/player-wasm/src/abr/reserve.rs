@@ -10,10 +10,14 @@ use super::{Params, Situation, Throughput, within};
 /// The buffer that is not spent, in s.
 pub(super) fn seconds(params: &Params, throughput: &Throughput, at: &Situation<'_>) -> f64 {
     let missing = (1.0 - throughput.usual() / at.top()).max(0.0);
-    let wanted_s =
-        params.reserve_s + params.poor_s * missing * missing + throughput.worst_spell_s();
+    // What has not varied need not be mistrusted.
+    let volatile = (throughput.worst_error() / params.volatile_error).min(1.0);
+    let wanted_s = params.reserve_s
+        + params.poor_s * volatile * missing * missing * missing
+        + throughput.worst_spell_s();
     // What is buffered at the end of a recording was never needed.
-    let useful_s = params.left_share * (at.left_s + at.buffer_s);
+    let useful_share = (params.left_share + params.poor_left_share * missing * missing).min(1.0);
+    let useful_s = useful_share * (at.left_s + at.buffer_s);
     wanted_s
         .min(params.reserve_share * at.capacity_s)
         .min(useful_s)
@@ -31,6 +35,8 @@ pub(super) fn choose(
     let above_s = (at.buffer_s - reserve_s).max(0.0);
     let known = (throughput.seen_s() / params.known_s).min(1.0);
     let filled = params.fill_share * known * (reserve_s - at.buffer_s).max(0.0) / at.capacity_s;
+    // At twice the speed media is needed twice as fast.
+    let rate = rate / at.rate;
     let budget = |over_s: f64| rate * (1.0 + above_s / over_s - filled).min(params.spend_most);
     let Some(most) = within(at.rungs, budget(params.spend_s)) else {
         let lowest = at.rungs.iter().position(|rung| rung.usable);

@@ -34,6 +34,8 @@ pub struct Throughput {
     seen_s: f64,
     /// Average error of what was expected, as a share of the larger of it and what came.
     error: f64,
+    /// The worst of late.
+    worst_error: f64,
     /// Average time to the first byte, in s.
     wait_s: f64,
     /// Below this the network is slow, in bits per second.
@@ -55,6 +57,7 @@ impl Throughput {
             usual: 0.0,
             seen_s: 0.0,
             error: 0.0,
+            worst_error: params.first_error,
             wait_s: 0.0,
             slow_below: 0.0,
             spell_s: 0.0,
@@ -83,7 +86,7 @@ impl Throughput {
         let (bits, ms) = self.gathered;
         self.gathered = (bits + measured, ms + body_ms);
         if self.gathered.0 >= min_bits {
-            let (bits, ms) = std::mem::take(&mut self.gathered);
+            let (bits, ms) = core::mem::take(&mut self.gathered);
             self.learn(bits, ms / 1000.0);
         }
     }
@@ -109,6 +112,8 @@ impl Throughput {
             let error = (rate - expected).abs() / rate.max(expected);
             self.error += params.error_weight * (error - self.error);
         }
+        let kept = params.error_kept_s / (params.error_kept_s + seconds);
+        self.worst_error = self.error.max(self.worst_error * kept);
         if self.slow_below > 0.0 {
             let lost_s = seconds * (1.0 - rate / self.slow_below);
             self.spell_s = (self.spell_s + lost_s).max(0.0).min(params.longest_spell_s);
@@ -141,9 +146,15 @@ impl Throughput {
         self.error
     }
 
-    /// What it gives in the long run, in bits per second.
+    /// The worst average error of late.
+    pub(super) fn worst_error(&self) -> f64 {
+        self.worst_error
+    }
+
+    /// What it gives in the long run, in bits per second, or at present if that is much more.
     pub(super) fn usual(&self) -> f64 {
-        self.usual
+        let present = self.quick.min(self.slow);
+        self.usual.max(self.params.present_share * present)
     }
 
     /// By how much the worst slow spell of late has set playback back, in s, even if the lowest rung

@@ -1,5 +1,8 @@
 //! RFC 6381 codecs, of the tracks that an initialisation segment describes.
 
+use alloc::string::String;
+use alloc::vec::Vec;
+
 use super::{each, find};
 
 /// The codec of each track, in the order of the tracks: `avc1.64001f`, `mp4a.40.2`. Encrypted ones
@@ -13,11 +16,10 @@ pub fn codecs(init: &[u8]) -> Vec<String> {
 }
 
 fn codec(trak: &[u8]) -> Option<String> {
-    let minf = find(find(trak, b"mdia")?, b"minf")?;
-    let stsd = find(find(minf, b"stbl")?, b"stsd")?;
+    let stsd = find(trak, b"mdiaminfstblstsd")?;
     // Version, flags and the number of entries.
     let (kind, entry) = each(stsd.get(8..)?).next()?;
-    let mut codec = String::from(std::str::from_utf8(kind).ok()?);
+    let mut codec = String::from(core::str::from_utf8(kind).ok()?);
     // What a picture or a sound has in common comes before the boxes of its codec.
     let (pictures, sounds) = (entry.get(78..), entry.get(28..));
     match kind {

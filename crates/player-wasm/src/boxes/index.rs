@@ -1,5 +1,7 @@
 //! The segment index (ISO/IEC 14496-12 section 8.16.3).
 
+use alloc::vec::Vec;
+
 use super::{big_endian, find};
 
 /// The subsegments of a file.

@@ -1,6 +1,11 @@
 //! The segments of one choice across all Periods, as a media playlist.
 
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+
 use super::template::Addressing;
+use super::whole::{ceil, floor, round};
 use super::{Choice, Mpd, Period, Representation};
 use crate::boxes::Index;
 use crate::playlist::{MAX_SEGMENTS, MediaPlaylist, Segment, ServerControl};
@@ -238,21 +243,21 @@ impl Stretch<'_> {
             let fit = |until: f64| ((until - at as f64) / duration).max(0.0);
             let count = match (u64::try_from(run.repeat), next.and_then(|next| next.at)) {
                 (Ok(repeat), _) => repeat.saturating_add(1),
-                (Err(_), Some(until)) => fit(until as f64).round() as u64,
+                (Err(_), Some(until)) => round(fit(until as f64)) as u64,
                 (Err(_), None) => {
                     let length = self
                         .length_s
-                        .map_or(f64::MAX, |length| (fit(units(length)) - 1e-6).ceil());
+                        .map_or(f64::MAX, |length| ceil(fit(units(length)) - 1e-6));
                     let early_s = self.early_s(duration / timescale);
-                    let there = fit(units(self.now_s + early_s)).floor();
+                    let there = floor(fit(units(self.now_s + early_s)));
                     length.min(there).min(MAX_SEGMENTS as f64) as u64
                 }
             };
             // What has left the window is only counted.
-            let gone = (fit(units(self.gone_s)).floor() as u64).min(count);
+            let gone = (fit(units(self.gone_s)) as u64).min(count);
             let begun = self
                 .length_s
-                .map_or(u64::MAX, |length| fit(units(length)).ceil() as u64);
+                .map_or(u64::MAX, |length| ceil(fit(units(length))) as u64);
             let room = MAX_SEGMENTS.saturating_sub(found.segments.len()) as u64;
             let start = at;
             for i in gone..count.min(begun).min(gone.saturating_add(room)) {
@@ -269,9 +274,7 @@ impl Stretch<'_> {
         let addressing = &self.representation.addressing;
         let duration_s = duration as f64 / addressing.timescale;
         let early_s = self.early_s(duration_s);
-        let in_period = self
-            .length_s
-            .map(|length| (length / duration_s - 1e-6).ceil());
+        let in_period = self.length_s.map(|length| ceil(length / duration_s - 1e-6));
         let in_list = addressing.list.as_ref().map(|list| list.len() as f64);
         let numbered = addressing.end_number.map(|end| {
             end.saturating_add(1)
@@ -279,8 +282,8 @@ impl Stretch<'_> {
         });
         let bounds = [in_list.or(in_period), numbered];
         let bound = bounds.into_iter().flatten().fold(f64::MAX, f64::min);
-        let there = ((self.now_s + early_s) / duration_s).floor();
-        let first = (self.gone_s / duration_s).floor().max(0.0) as u64;
+        let there = floor((self.now_s + early_s) / duration_s);
+        let first = (self.gone_s / duration_s) as u64;
         let end = bound.min(there);
         if !(0.0..1e15).contains(&end) {
             return;
@@ -402,10 +405,8 @@ fn with_gaps(segments: Vec<Segment>, usual_s: f64) -> Vec<Segment> {
     for segment in segments {
         let (start, before) = (segment.date_time_ms.unwrap_or(0.0), listed.last());
         let end = before.and_then(|before| Some(before.date_time_ms? + before.duration * 1000.0));
-        let missing = end
-            .map_or(0.0, |end| (start - end) / 1000.0 / usual_s)
-            .round()
-            .min(MAX_HOLE);
+        let missing = end.map_or(0.0, |end| (start - end) / 1000.0 / usual_s);
+        let missing = round(missing).min(MAX_HOLE);
         if let Some(end) = end.filter(|_| missing >= 1.0) {
             let each_ms = (start - end) / missing;
             for k in 0..missing as u32 {
@@ -449,7 +450,7 @@ fn first_msn(segments: &[Segment], known: &[&Timeline]) -> u64 {
             .first()
             .and_then(|s| Some((s.date_time_ms?, s.duration.max(0.1))))
         {
-            let missing = ((start - end) / 1000.0 / usual_s).round().min(1e9) as u64;
+            let missing = round((start - end) / 1000.0 / usual_s).min(1e9) as u64;
             return timeline.edge().msn + missing;
         }
     }

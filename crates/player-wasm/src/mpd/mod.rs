@@ -16,9 +16,12 @@ mod listing;
 mod offer;
 mod read;
 mod template;
+mod whole;
 mod xml;
 
-use std::rc::Rc;
+use alloc::rc::Rc;
+use alloc::string::String;
+use alloc::vec::Vec;
 
 pub use listing::{Listing, Moment};
 pub use offer::{Choice, Offer};

@@ -1,5 +1,9 @@
 //! What a manifest lets a viewer choose from, as a multivariant playlist would tell it.
 
+use alloc::borrow::ToOwned;
+use alloc::string::String;
+use alloc::vec::Vec;
+
 use super::{AdaptationSet, Mpd, Period, Representation};
 use crate::command::TrackKind;
 use crate::outbox::push_number;

@@ -1,12 +1,15 @@
 //! The manifest's own terms, read from XML.
 
-use std::rc::Rc;
+use alloc::borrow::ToOwned;
+use alloc::rc::Rc;
+use alloc::string::String;
+use alloc::vec::Vec;
 
 use super::template::{Addressing, ByteRange};
 use super::xml::{Document, Node};
 use super::{AdaptationSet, Clock, MAX_PERIODS, MAX_REPRESENTATIONS, Mpd, Period, Representation};
 use crate::command::TrackKind;
-use crate::playlist::{InvalidPlaylist, MAX_TEXT, MAX_URI, scalar};
+use crate::playlist::{InvalidPlaylist, MAX_LINE, MAX_TEXT, scalar};
 use crate::url::resolve;
 
 /// Longest span of time in seconds: media times count from 1970 at times.
@@ -206,7 +209,7 @@ fn kind(set: Node<'_, '_>, node: Node<'_, '_>) -> Result<Option<TrackKind>, &'st
 /// The base of URLs inside an element: the first BaseURL, since the others are alternatives.
 fn inner_base(base: &str, node: Node<'_, '_>) -> String {
     match node.child("BaseURL").map(Node::text) {
-        Some(url) if url.len() <= MAX_URI => resolve(base, &url),
+        Some(url) if url.len() <= MAX_LINE => resolve(base, &url),
         _ => base.to_owned(),
     }
 }

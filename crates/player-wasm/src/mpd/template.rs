@@ -1,6 +1,9 @@
 //! How segments are addressed: `SegmentTemplate`, `SegmentList`, `SegmentBase` (section 5.3.9).
 
-use std::rc::Rc;
+use alloc::borrow::ToOwned;
+use alloc::rc::Rc;
+use alloc::string::String;
+use alloc::vec::Vec;
 
 use super::Representation;
 use super::read::{integer, number, range, seconds};

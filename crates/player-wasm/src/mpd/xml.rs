@@ -2,7 +2,9 @@
 //! processing instructions and namespace prefixes are dropped; a DOCTYPE is refused, so that there
 //! are no entities to expand.
 
-use std::borrow::Cow;
+use alloc::borrow::Cow;
+use alloc::string::String;
+use alloc::vec::Vec;
 
 use crate::playlist::InvalidPlaylist;
 
@@ -105,7 +107,7 @@ impl<'d, 'a> Node<'d, 'a> {
         let end = self.element().map_or(0, |element| element.end);
         let document = self.document;
         let mut at = self.at + 1;
-        std::iter::from_fn(move || {
+        core::iter::from_fn(move || {
             let child = Node { document, at };
             let element = child.element().filter(|_| at < end)?;
             at = element.end;

@@ -1,6 +1,5 @@
 //! Gives up a transfer that would come too late, and fetches the segment from a lower rendition.
 
-use super::choice::rungs;
 use super::requests::{Purpose, Request};
 use super::track::Item;
 use super::{Player, Transfer};
@@ -10,6 +9,10 @@ use crate::timeline::Position;
 
 /// How often a transfer is looked at, in ms: bytes come in far more often.
 const LOOK_EVERY_MS: u64 = 50;
+/// How far ahead of the playhead a decoder works, in ms.
+const DECODED_AHEAD_MS: f64 = 500.0;
+/// With less than this buffered the picture is about to stand, in seconds.
+const DRY_S: f64 = 0.3;
 
 impl Player {
     /// Looks at the transfer of the picture that is under way.
@@ -21,15 +24,31 @@ impl Player {
         let Some((request, item)) = self.picture_under_way() else {
             return;
         };
-        let rungs = rungs(&self.tracks[0], now);
+        let rungs = self.rungs(now);
         let at = Situation {
             active: item.rendition,
             ..self.situation(now, &rungs)
         };
+        // What plays already goes on for as long as it does.
+        if self.decodes(request, item).is_some() && self.buffer_s() > DRY_S {
+            return;
+        }
         let Some(rung) = self.abr.abandon(&at, &self.download(now, request, item)) else {
             return;
         };
         self.fall_back(now, rung);
+    }
+
+    /// When the segment of a transfer begins, in Unix milliseconds, if a decoder may have begun with
+    /// it. What takes its place then has its first independent frame behind the playhead: a browser
+    /// that is not told to seek shows nothing until the next one, a segment later.
+    fn decodes(&self, request: &Request, item: &Item) -> Option<f64> {
+        let segment = self.tracks[0].renditions[item.rendition]
+            .timeline
+            .get(item.position.msn)?;
+        let begun = request.bytes > 0 || item.position.part > 0;
+        let reached = self.playhead_ms()? + DECODED_AHEAD_MS >= segment.start_ms;
+        (begun && reached).then_some(segment.start_ms)
     }
 
     /// The earliest piece that comes, or ought to: one that is announced waits for the encoder.
@@ -50,7 +69,7 @@ impl Player {
         let bits = request.bytes as f64 * 8.0;
         let rendition = &self.tracks[0].renditions[item.rendition];
         let told = request.length.map(|bytes| bytes as f64 * 8.0);
-        let all = told.unwrap_or(rendition.bits_per_s * item.duration);
+        let all = told.unwrap_or_else(|| self.weight.picture_bits(rendition, item.duration));
         let mut rest_s = 0.0;
         if !item.whole
             && let Some(segment) = rendition.timeline.get(item.position.msn)
@@ -68,7 +87,7 @@ impl Player {
             since_ms: if item.hinted { body_ms } else { since_ms },
             body_ms,
             bits,
-            bits_left: (all - bits).max(0.0) + rest_s * rendition.bits_per_s,
+            bits_left: (all - bits).max(0.0) + self.weight.picture_bits(rendition, rest_s),
         }
     }
 
@@ -91,10 +110,19 @@ impl Player {
             body_ms: now.saturating_sub(first_at) as f64,
         };
         let sample = request.sample(item, transfer);
+        let decoded_ms = self.decodes(request, item);
         self.abr.throughput.add(sample);
         self.rewind(0, None);
         self.turn(0, rung);
         self.tracks[0].cursor = Position { msn, part: 0 };
+        if let (Some(start_ms), Some(origin_ms)) = (decoded_ms, self.origin_ms) {
+            self.commands.push(Command::Remove {
+                track: self.tracks[0].kind,
+                start: ((start_ms - origin_ms) / 1000.0).max(0.0),
+                end: f64::INFINITY,
+            });
+            self.seek_element(origin_ms + self.position_s() * 1000.0);
+        }
         self.plan(now);
     }
 
@@ -106,6 +134,6 @@ impl Player {
         track.hole_since = None;
         self.switches += u32::from(t == 0);
         self.latency.reset_arrivals();
-        self.commands.push_back(Command::Changed);
+        self.commands.push(Command::Changed);
     }
 }

@@ -6,11 +6,11 @@ use crate::command::{Command, TrackKind};
 
 /// How much of what was played stays buffered, in seconds.
 const BACK_S: f64 = 30.0;
-/// How far ahead of the playhead media is fetched, in ms.
-const FORWARD_MS: f64 = 30_000.0;
 /// Least of either that a full buffer leaves.
 const LEAST_BACK_S: f64 = 2.0;
 const LEAST_FORWARD_MS: f64 = 4000.0;
+/// A buffer that is full has room for no more than what is ahead of the playhead, or than this, in ms.
+const FULL_FORWARD_MS: f64 = 30_000.0;
 /// How often old media is removed, and how often there is taken to be less room, in ms.
 const EVICT_EVERY_MS: u64 = 5000;
 /// A hole that nobody would notice, in seconds.
@@ -20,7 +20,8 @@ const SLIVER_S: f64 = 0.3;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Room {
     back_s: f64,
-    pub(super) forward_ms: f64,
+    /// The most that is fetched ahead of the playhead, in ms, once it has turned out to be too much.
+    most_forward_ms: f64,
     evicted_at: u64,
     shrunk_at: u64,
 }
@@ -29,7 +30,7 @@ impl Default for Room {
     fn default() -> Self {
         Self {
             back_s: BACK_S,
-            forward_ms: FORWARD_MS,
+            most_forward_ms: f64::INFINITY,
             evicted_at: 0,
             shrunk_at: 0,
         }
@@ -37,11 +38,11 @@ impl Default for Room {
 }
 
 impl Room {
-    fn shrink(&mut self, now: u64) {
+    fn shrink(&mut self, now: u64, forward_ms: f64) {
         if now >= self.shrunk_at + EVICT_EVERY_MS {
             self.shrunk_at = now;
             self.back_s = (self.back_s / 2.0).max(LEAST_BACK_S);
-            self.forward_ms = (self.forward_ms * 0.7).max(LEAST_FORWARD_MS);
+            self.most_forward_ms = (forward_ms * 0.7).max(LEAST_FORWARD_MS);
         }
     }
 }
@@ -57,7 +58,8 @@ impl Observation {
 impl Player {
     /// The SourceBuffer has no room: what was played goes, and less is kept from now on.
     pub fn quota_exceeded(&mut self, now: u64, track: TrackKind) {
-        self.room.shrink(now);
+        let held_ms = (self.buffer_s() * 1000.0).max(FULL_FORWARD_MS);
+        self.room.shrink(now, self.forward_ms().min(held_ms));
         for request in &mut self.requests {
             // Its body may have come long ago, and waits for room.
             let appends = request.purpose.append_track();
@@ -71,6 +73,16 @@ impl Player {
         if end > 0.0 {
             self.forget(track, end);
         }
+    }
+
+    /// How far ahead of the playhead media is fetched, in ms.
+    pub(super) fn forward_ms(&self) -> f64 {
+        let rate = self
+            .tracks
+            .first()
+            .map_or(0.0, |video| video.rendition().mean_bits_per_s);
+        let forward_ms = self.abr.forward_s(rate) * 1000.0;
+        forward_ms.min(self.room.most_forward_ms)
     }
 
     /// Seconds buffered ahead of the playhead.
@@ -123,7 +135,6 @@ impl Player {
 
     fn forget(&mut self, track: TrackKind, end: f64) {
         let start = 0.0;
-        self.commands
-            .push_back(Command::Remove { track, start, end });
+        self.commands.push(Command::Remove { track, start, end });
     }
 }

@@ -2,19 +2,8 @@
 //! situation.
 
 use super::Player;
-use super::track::{Rendition, Track};
 use crate::abr::{Live, Rung, Situation};
 use crate::command::Command;
-
-/// The renditions as the choice sees them.
-pub(super) fn rungs(track: &Track, now: u64) -> Vec<Rung> {
-    let rung = |r: &Rendition| Rung {
-        bits_per_s: r.mean_bits_per_s,
-        usable: now >= r.absent_until,
-        next_bits: 0.0,
-    };
-    track.renditions.iter().map(rung).collect()
-}
 
 impl Player {
     /// Plays this rendition of the list that [`Self::renditions`] gives; `None` leaves the choice
@@ -25,7 +14,7 @@ impl Player {
             .first()
             .map_or(0, |video| video.renditions.len());
         self.chosen = rendition.filter(|chosen| *chosen < count);
-        self.commands.push_back(Command::Changed);
+        self.commands.push(Command::Changed);
         self.plan(now);
     }
 
@@ -37,7 +26,7 @@ impl Player {
             latency_s: latency_ms / 1000.0,
             target_s: target_ms / 1000.0,
         });
-        let forward_s = self.room.forward_ms / 1000.0;
+        let forward_s = self.forward_ms() / 1000.0;
         Situation {
             rungs,
             active: video.wanted,
@@ -45,7 +34,7 @@ impl Player {
             capacity_s: live.map_or(forward_s, |live| live.target_s.min(forward_s)),
             segment_s: video.segment_s(),
             left_s: self.left_s(),
-            rate: self.rate,
+            rate: self.seen.playback_rate,
             live,
         }
     }
@@ -66,7 +55,7 @@ impl Player {
         if video.hole_since.is_some() {
             return;
         }
-        let rungs = rungs(video, now);
+        let rungs = self.rungs(now);
         let chosen = self
             .chosen
             .filter(|chosen| rungs.get(*chosen).is_some_and(|r| r.usable));

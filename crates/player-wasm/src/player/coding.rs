@@ -2,6 +2,9 @@
 //! time; where renditions differ, or one changes in its midst, its type is changed before the
 //! initialisation segment that begins the other.
 
+use alloc::string::String;
+use alloc::vec::Vec;
+
 use super::Player;
 use crate::boxes;
 use crate::command::{Command, TrackKind};
@@ -18,7 +21,7 @@ impl Player {
         });
         let video = types.next().unwrap_or_default();
         let audio = types.next();
-        self.commands.push_back(Command::Open { video, audio });
+        self.commands.push(Command::Open { video, audio });
     }
 
     /// Before an initialisation segment of another coding than the one before it is appended,
@@ -36,7 +39,7 @@ impl Player {
         if !codings(&mime).all(has) {
             track.mime.clone_from(&mime);
             let track = track.kind;
-            self.commands.push_back(Command::Type { track, mime });
+            self.commands.push(Command::Type { track, mime });
         }
     }
 }
@@ -77,7 +80,7 @@ pub(super) fn keep_worthwhile(variants: &mut Vec<Variant>, lacks: &[String]) {
 /// The picture's codecs of a list, or the sound's.
 pub(super) fn codecs_of(codecs: &str, kind: TrackKind) -> String {
     let of_kind = |codec: &&str| is_audio(codec) == (kind == TrackKind::Audio);
-    let kept = codecs.split(',').map(str::trim).filter(of_kind);
+    let kept = codecs.split(',').map(str::trim_ascii).filter(of_kind);
     match kind {
         // Where a group has sound in several codecs, which member has which is not told.
         TrackKind::Audio => kept.take(1).collect(),
@@ -93,13 +96,18 @@ pub(super) fn is_audio(codec: &str) -> bool {
 
 /// The name of the picture's codec without its profile.
 fn picture_coding(codecs: &str) -> Option<&str> {
-    let codec = codecs.split(',').map(str::trim).find(|c| !is_audio(c))?;
+    let codec = codecs
+        .split(',')
+        .map(str::trim_ascii)
+        .find(|c| !is_audio(c))?;
     codec.split('.').next().filter(|name| !name.is_empty())
 }
 
 /// The names of codecs in a MIME type, without their profiles.
 fn codings(mime: &str) -> impl Iterator<Item = &str> {
     let list = mime.split('"').nth(1).unwrap_or_default();
-    let names = list.split(',').map(|codec| codec.trim().split('.').next());
+    let names = list
+        .split(',')
+        .map(|codec| codec.trim_ascii().split('.').next());
     names.map(Option::unwrap_or_default)
 }

@@ -1,6 +1,9 @@
 //! A DASH source: its manifest is asked for again when it says so, and every rendition's timeline
 //! is made of it. All that follows is the same as for playlists.
 
+use alloc::string::String;
+use alloc::vec::Vec;
+
 use super::Player;
 use super::interface::{Failure, Phase};
 use super::requests::Purpose;
@@ -24,7 +27,7 @@ const LEAST_UPDATE_MS: u64 = 500;
 /// When a listing that no time changes is made again without a new manifest, in ms.
 const LATER_MS: u64 = 3_600_000;
 /// A manifest published this long ago by the viewer's clock, in ms, says that the clock is right.
-const FRESH_MS: std::ops::Range<f64> = -100.0..10_000.0;
+const FRESH_MS: core::ops::Range<f64> = -100.0..10_000.0;
 /// Difference between two offsets that can be heard, in seconds.
 const AUDIBLE_S: f64 = 1e-3;
 
@@ -89,7 +92,7 @@ fn grow(timeline: &mut Timeline, now_ms: f64) {
 /// Whether a text is a manifest rather than a playlist.
 pub(super) fn is_manifest(text: &str) -> bool {
     text.trim_start_matches('\u{feff}')
-        .trim_start()
+        .trim_ascii_start()
         .starts_with('<')
 }
 
@@ -351,7 +354,7 @@ impl Player {
         {
             track.offset = Some(seconds);
             let track = track.kind;
-            self.commands.push_back(Command::Offset { track, seconds });
+            self.commands.push(Command::Offset { track, seconds });
         }
     }
 }

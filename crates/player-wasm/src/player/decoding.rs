@@ -39,7 +39,7 @@ impl Player {
         if again {
             self.shun(now, track, playhead_ms);
         }
-        self.commands.push_back(Command::Changed);
+        self.commands.push(Command::Changed);
         for t in 0..self.tracks.len() {
             self.rewind(t, None);
         }

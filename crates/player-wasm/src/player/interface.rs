@@ -1,5 +1,8 @@
 //! What the player is told from outside, and what it says of itself, as plain data.
 
+use alloc::string::String;
+use alloc::vec::Vec;
+
 /// What to play and who plays it.
 #[derive(Clone, Debug, Default)]
 pub struct Config {
@@ -30,6 +33,8 @@ pub struct Observation {
     pub seeking: bool,
     /// `ended`.
     pub ended: bool,
+    /// `playbackRate`: the speed that the viewer chose times [`Command::Rate`](crate::Command::Rate).
+    pub playback_rate: f64,
     /// `readyState`, 0 to 4.
     pub ready_state: u8,
     /// `buffered`: where every track has media, in seconds, in order.

@@ -11,6 +11,8 @@ const START_LATE_MS: f64 = 200.0;
 /// Part duration assumed of a playlist without parts, in ms, and its hold back in target durations.
 const NO_PART_MS: f64 = 1000.0;
 const NO_PART_HOLD_BACK: f64 = 3.0;
+/// Difference from the usual speed that nobody chose.
+const SPEED_TOLERANCE: f64 = 0.01;
 
 impl Player {
     /// The viewer wants the live edge.
@@ -20,7 +22,7 @@ impl Player {
             if let Some(edge_ms) = self.edge_ms() {
                 self.jump(now, edge_ms - self.distance_ms(now));
             }
-            self.commands.push_back(Command::Changed);
+            self.commands.push(Command::Changed);
             self.plan(now);
         }
     }
@@ -88,7 +90,7 @@ impl Player {
         let seconds = self.edge_ms().zip(self.origin_ms);
         let seconds = seconds.map(|(end, start)| (end - start) / 1000.0);
         let seconds = seconds.filter(|_| !self.is_live());
-        self.commands.push_back(Command::Duration(seconds));
+        self.commands.push(Command::Duration(seconds));
     }
 
     /// Goes to the live edge, wherever playback is.
@@ -118,6 +120,8 @@ impl Player {
 
     /// Keeps the latency while following the live edge.
     pub(super) fn steer(&mut self, now: u64) {
+        let speed = self.speed();
+        self.heed_speed(now, speed);
         let follows = self.is_following()
             && !self.seen.paused
             && self.pending_seek.is_none()
@@ -139,6 +143,8 @@ impl Player {
             None => Adjustment::Rate(1.0),
         };
         match adjustment {
+            // At the live edge nothing is faster than live, whatever speed was chosen.
+            Adjustment::Rate(rate) if follows => self.set_rate(rate / speed),
             Adjustment::Rate(rate) => self.set_rate(rate),
             Adjustment::Seek => {
                 self.set_rate(1.0);
@@ -146,6 +152,30 @@ impl Player {
                     self.go_live(now);
                 }
             }
+        }
+    }
+
+    /// The speed that the viewer chose.
+    fn speed(&self) -> f64 {
+        let speed = self.seen.playback_rate / self.rate;
+        let usual = (speed - 1.0).abs() < SPEED_TOLERANCE || !speed.is_finite();
+        if usual { 1.0 } else { speed.max(0.1) }
+    }
+
+    /// Who plays slower does not want to stay at the live edge; who plays faster arrives there.
+    fn heed_speed(&mut self, now: u64, speed: f64) {
+        let arrives = || {
+            let behind_ms = self.edge_ms().zip(self.playhead_ms());
+            let distance_ms = self.distance_ms(now);
+            behind_ms.is_some_and(|(edge, playhead)| edge - playhead <= distance_ms)
+        };
+        let follows = match self.following {
+            true => speed >= 1.0,
+            false => speed > 1.0 && self.is_live() && !self.seen.paused && arrives(),
+        };
+        if follows != self.following && self.meter.startup_ms().is_some() {
+            self.following = follows;
+            self.commands.push(Command::Changed);
         }
     }
 
@@ -167,7 +197,7 @@ impl Player {
     fn set_rate(&mut self, rate: f64) {
         if self.rate != rate {
             self.rate = rate;
-            self.commands.push_back(Command::Rate(rate));
+            self.commands.push(Command::Rate(rate));
         }
     }
 }

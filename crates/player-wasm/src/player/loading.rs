@@ -1,5 +1,9 @@
 //! What to fetch next: playlists, initialisation segments, media.
 
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+
 use super::requests::Purpose;
 use super::track::{Item, Next, Rendition, Track};
 use super::{Phase, Player};
@@ -140,9 +144,8 @@ impl Player {
             match self.tracks[t].next() {
                 Next::Fetch(item) => {
                     let ahead_ms = item.start_ms - self.playhead_ms().unwrap_or(origin_ms);
-                    if ahead_ms > self.room.forward_ms
-                        || (item.whole && self.media_under_way(t) > 0)
-                    {
+                    let waits = item.whole && (self.media_under_way(t) > 0 || self.leads(t, &item));
+                    if waits || ahead_ms > self.forward_ms() {
                         return;
                     }
                     self.fetch_media(now, t, item);
@@ -159,6 +162,16 @@ impl Player {
                 Next::Wait | Next::End => return,
             }
         }
+    }
+
+    /// Whether this would be sound of a recording for which no picture has been asked yet: it is small,
+    /// and would take its share of the network many times over before the picture is where it is.
+    fn leads(&self, t: usize, item: &Item) -> bool {
+        let Some(picture) = self.tracks.first().filter(|_| t > 0 && !self.is_live()) else {
+            return false;
+        };
+        let asked = |asked_ms: f64| item.start_ms < asked_ms;
+        !picture.cursor_ms().is_none_or(asked) && picture.next() != Next::End
     }
 
     fn media_under_way(&self, t: usize) -> usize {
@@ -261,7 +274,7 @@ impl Player {
             && (0..self.tracks.len()).all(|t| self.media_under_way(t) == 0);
         if through && !self.end_of_stream {
             self.end_of_stream = true;
-            self.commands.push_back(Command::EndOfStream);
+            self.commands.push(Command::EndOfStream);
         }
     }
 

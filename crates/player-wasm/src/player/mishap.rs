@@ -1,5 +1,7 @@
 //! What to do when media is missing, late or refused.
 
+use alloc::vec::Vec;
+
 use super::loading::stands_still;
 use super::requests::Purpose;
 use super::track::{Item, Rendition, Track};
@@ -120,7 +122,7 @@ impl Player {
         if !late {
             return;
         }
-        let kept = std::mem::replace(&mut self.tracks[t].cursor, awaited);
+        let kept = core::mem::replace(&mut self.tracks[t].cursor, awaited);
         match self.turn_to_another(now, t) {
             Other::Taken => {
                 self.rewind(t, None);
@@ -336,7 +338,7 @@ impl Player {
             });
         match begun {
             Some((_, true)) => self.rewind(t, None),
-            Some((id, false)) => self.commands.push_back(Command::Release { id }),
+            Some((id, false)) => self.commands.push(Command::Release { id }),
             None => {}
         }
     }

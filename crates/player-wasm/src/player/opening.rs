@@ -1,6 +1,7 @@
 //! Playlists as they come in: tracks are made of the multivariant one, and timelines grow.
 
-use super::choice::rungs;
+use alloc::vec::Vec;
+
 use super::coding::{codecs_of, keep_worthwhile, mime_type};
 use super::dash::is_manifest;
 use super::source::alone;
@@ -28,7 +29,7 @@ impl Player {
         self.build_tracks(playlist);
         self.name_renditions();
         self.set_phase(Phase::Loading);
-        self.commands.push_back(Command::Changed);
+        self.commands.push(Command::Changed);
         if is_media && !self.tracks.is_empty() {
             self.playlist(now, 0, 0, text);
         }
@@ -78,14 +79,12 @@ impl Player {
                 ..Rendition::new(url, variant.bandwidth as f64, variant.height)
             }
         });
-        let mut video = Track::new(TrackKind::Video, renditions.collect());
-        let rungs = rungs(&video, 0);
-        video.active = self
-            .chosen
-            .filter(|c| *c < rungs.len())
-            .unwrap_or(self.abr.begin(&rungs));
-        video.wanted = video.active;
-        self.tracks.push(video);
+        self.tracks
+            .push(Track::new(TrackKind::Video, renditions.collect()));
+        let rungs = self.rungs(0);
+        let chosen = self.chosen.filter(|c| *c < rungs.len());
+        let first = chosen.unwrap_or(self.abr.begin(&rungs));
+        (self.tracks[0].active, self.tracks[0].wanted) = (first, first);
         if !audio.is_empty() {
             let mime = mime_type(TrackKind::Audio, &codecs_of(codecs, TrackKind::Audio));
             let renditions = audio.iter().map(|audio| Rendition {

@@ -55,7 +55,7 @@ impl Player {
         let track = &mut self.tracks[t];
         if track.offset != Some(offset) {
             track.offset = Some(offset);
-            self.commands.push_back(Command::Offset {
+            self.commands.push(Command::Offset {
                 track: track.kind,
                 seconds: offset,
             });

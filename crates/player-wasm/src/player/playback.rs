@@ -36,7 +36,7 @@ impl Player {
     pub fn rendered(&mut self, now: u64) {
         if let Some(startup_ms) = self.meter.rendered(now) {
             self.note_startup(now, startup_ms);
-            self.commands.push_back(Command::Changed);
+            self.commands.push(Command::Changed);
             self.plan(now);
         }
     }
@@ -46,7 +46,7 @@ impl Player {
         if self.meter.startup_ms().is_some() {
             self.following = false;
         }
-        self.commands.push_back(Command::Changed);
+        self.commands.push(Command::Changed);
         self.plan(now);
     }
 
@@ -66,7 +66,7 @@ impl Player {
         }
         self.following = false;
         self.jump(now, origin_ms + to_s.min(latest_s).max(start_s) * 1000.0);
-        self.commands.push_back(Command::Changed);
+        self.commands.push(Command::Changed);
         self.plan(now);
     }
 
@@ -95,7 +95,7 @@ impl Player {
         let to_s = ((instant_ms - origin_ms) / 1000.0).max(0.0);
         self.pending_seek = Some((to_s, None));
         self.settling = true;
-        self.commands.push_back(Command::Seek(to_s));
+        self.commands.push(Command::Seek(to_s));
     }
 
     /// Plays from an instant: at once if it is buffered up to what comes next, else by fetching it.
@@ -139,11 +139,11 @@ impl Player {
                 if self.phase != Phase::Away {
                     self.latency.stalled(now);
                 }
-                self.commands.push_back(Command::Changed);
+                self.commands.push(Command::Changed);
             }
             Finding::StallEnded(ms) => {
                 self.note(now, EventKind::Stall, Some(ms));
-                self.commands.push_back(Command::Changed);
+                self.commands.push(Command::Changed);
             }
         }
         self.report_when_due(now);

@@ -4,6 +4,8 @@
 //! seen, or its sound to be heard. A startup during which the page was hidden is not reported, for
 //! browsers show no frame of such a page; nor are stalls that nobody could notice.
 
+use alloc::string::String;
+
 use super::Player;
 use crate::outbox::EventKind;
 
@@ -110,7 +112,7 @@ impl Player {
         if self.post_due_at(now).is_some_and(|due| due <= now) {
             self.posting = true;
             let batch = self.outbox.batch();
-            self.commands.push_back(crate::Command::Post(batch));
+            self.commands.push(crate::Command::Post(batch));
         }
     }
 }

@@ -1,5 +1,8 @@
 //! What is under way: requests with a purpose and patience, and what becomes of their answers.
 
+use alloc::boxed::Box;
+use alloc::string::String;
+
 use super::track::Item;
 use super::{Failure, Player, Transfer};
 use crate::abr::Sample;
@@ -201,6 +204,7 @@ impl Player {
         if let Purpose::Media { track, item } = &request.purpose {
             let sample = request.sample(item, transfer);
             self.abr.throughput.add(sample);
+            self.weighed(*track, item, transfer.bytes);
             self.media_arrived(now, *track, item);
         }
         self.plan(now);
@@ -273,7 +277,7 @@ impl Player {
             length: None,
             excused: false,
         });
-        self.commands.push_back(Command::Fetch { id, url, body });
+        self.commands.push(Command::Fetch { id, url, body });
         id
     }
 
@@ -294,7 +298,7 @@ impl Player {
     pub(super) fn abort(&mut self, id: RequestId) {
         if let Some(request) = self.take_request(id) {
             self.waste(&request);
-            self.commands.push_back(Command::Abort { id });
+            self.commands.push(Command::Abort { id });
         }
     }
 

@@ -1,5 +1,9 @@
 //! Which sound to play: the group whose codec the browser has, and of it the viewer's language.
 
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+
 use super::Player;
 use super::coding::is_audio;
 use crate::command::Command;
@@ -75,7 +79,7 @@ impl Player {
     pub fn choose_sound(&mut self, now: u64, sound: usize) {
         if sound < self.sounds.list.len() {
             self.sounds.wanted = sound;
-            self.commands.push_back(Command::Changed);
+            self.commands.push(Command::Changed);
             self.plan(now);
         }
     }
@@ -113,7 +117,7 @@ impl Player {
 fn audio_codecs(codecs: &str) -> impl Iterator<Item = &str> {
     codecs
         .split(',')
-        .map(str::trim)
+        .map(str::trim_ascii)
         .filter(|codec| is_audio(codec))
 }
 

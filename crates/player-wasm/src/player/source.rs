@@ -1,6 +1,9 @@
 //! The source as a whole: where to begin, how it is coded where no list tells, and why it cannot be
 //! played if it cannot.
 
+use alloc::borrow::ToOwned;
+use alloc::vec;
+
 use super::Player;
 use super::coding::mime_type;
 use super::dash::{Dash, READS_MANIFESTS};
@@ -128,7 +131,7 @@ impl Player {
             }
         }
         self.open_or_probe();
-        self.commands.push_back(Command::Changed);
+        self.commands.push(Command::Changed);
     }
 }
 

@@ -90,7 +90,7 @@ impl Player {
         self.abr.throughput.bits_per_s()
     }
 
-    /// `playbackRate` as it was last set, in order to hold the latency.
+    /// What the viewer's speed is multiplied by, in order to hold the latency.
     pub fn rate(&self) -> f64 {
         self.rate
     }

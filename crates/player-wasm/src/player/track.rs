@@ -1,6 +1,10 @@
 //! One track: its renditions, and which piece of media comes next.
 
-use std::rc::Rc;
+use alloc::borrow::ToOwned;
+use alloc::boxed::Box;
+use alloc::rc::Rc;
+use alloc::string::String;
+use alloc::vec::Vec;
 
 use crate::command::{RequestId, TrackKind};
 use crate::retry::Retry;

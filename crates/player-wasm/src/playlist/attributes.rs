@@ -24,7 +24,7 @@ impl<'a> Iterator for Attributes<'a> {
             None => after.split_once(',').unwrap_or((after, "")),
         };
         self.rest = rest;
-        Some((name.trim(), value))
+        Some((name.trim_ascii(), value))
     }
 }
 

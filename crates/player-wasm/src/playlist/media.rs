@@ -1,7 +1,11 @@
 //! Media playlists (RFC 8216 section 4.3.3; draft-pantos-hls-rfc8216bis section 4.4.3 to 4.4.5).
 
+use alloc::borrow::ToOwned;
+use alloc::string::String;
+use alloc::vec::Vec;
+
 use super::attributes::Attributes;
-use super::{InvalidPlaylist, Line, MAX_PARTS, MAX_SEGMENTS, duration, lines, scalar, start, uri};
+use super::{InvalidPlaylist, Line, MAX_PARTS, MAX_SEGMENTS, Numbers, lines, scalar, start};
 use crate::url::ranged;
 
 /// A media playlist as written: a delta update still lacks what it skips. A URI that stands for a
@@ -72,6 +76,18 @@ pub struct Segment {
     pub growing: bool,
 }
 
+impl Segment {
+    /// Whether any of its tags was read.
+    fn is_begun(&self) -> bool {
+        !self.parts.is_empty()
+            || self.gap
+            || self.discontinuity
+            || self.duration > 0.0
+            || self.date_time_ms.is_some()
+            || self.map.is_some()
+    }
+}
+
 /// `EXT-X-PART`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Part {
@@ -102,15 +118,20 @@ impl MediaPlaylist {
         let mut playlist = Self::default();
         let mut segment = Segment::default();
         let mut ranges = Ranges::default();
+        let mut numbers = Numbers::default();
         let mut parts = 0;
         for line in lines(text)? {
             match line {
-                Line::Tag(name, value) => playlist.tag(&mut segment, &mut ranges, name, value)?,
+                Line::Tag(name, value) => {
+                    let into = (&mut segment, &mut ranges, &mut numbers);
+                    playlist.tag(into, name, value)?;
+                    numbers.check()?;
+                }
                 Line::Uri(text) => {
                     let range = ranges.segment.take();
-                    segment.uri = Some(ranged_uri(text, range, &mut ranges.after_segment)?);
+                    segment.uri = Some(ranged_uri(text, range, &mut ranges.after_segment));
                     parts += segment.parts.len();
-                    playlist.segments.push(std::mem::take(&mut segment));
+                    playlist.segments.push(core::mem::take(&mut segment));
                 }
             }
             if playlist.segments.len() > MAX_SEGMENTS {
@@ -124,7 +145,7 @@ impl MediaPlaylist {
             return Err(InvalidPlaylist::Malformed("EXT-X-TARGETDURATION"));
         }
         // What stands after the last URI belongs to the open segment.
-        if segment != Segment::default() && !playlist.ended {
+        if segment.is_begun() && !playlist.ended {
             segment.duration = segment.parts.iter().map(|part| part.duration).sum();
             playlist.segments.push(segment);
         }
@@ -144,44 +165,49 @@ impl MediaPlaylist {
 
     fn tag(
         &mut self,
-        segment: &mut Segment,
-        ranges: &mut Ranges,
+        (segment, ranges, numbers): (&mut Segment, &mut Ranges, &mut Numbers),
         name: &str,
         value: &str,
     ) -> Result<(), InvalidPlaylist> {
         match name {
             "EXTINF" => {
                 let seconds = value.split_once(',').map_or(value, |(seconds, _)| seconds);
-                segment.duration = duration(seconds, "EXTINF")?;
+                segment.duration = numbers.duration(seconds, "EXTINF");
             }
-            "EXT-X-PART" => segment.parts.push(part(value, &mut ranges.after_part)?),
-            "EXT-X-BYTERANGE" => ranges.segment = Some(byte_range(value)?),
+            "EXT-X-PART" => segment
+                .parts
+                .push(part(value, &mut ranges.after_part, numbers)),
+            "EXT-X-BYTERANGE" => ranges.segment = Some(byte_range(value, numbers)),
             "EXT-X-PROGRAM-DATE-TIME" => segment.date_time_ms = scalar::date_time(value),
             "EXT-X-GAP" => segment.gap = true,
             "EXT-X-DISCONTINUITY" => segment.discontinuity = true,
-            "EXT-X-MAP" => segment.map = Some(map(value)?),
-            "EXT-X-TARGETDURATION" => self.target_duration = duration(value, "target duration")?,
+            "EXT-X-MAP" => segment.map = Some(map(value, numbers)),
+            "EXT-X-TARGETDURATION" => {
+                self.target_duration = numbers.duration(value, "target duration")
+            }
             "EXT-X-PART-INF" => {
                 for (_, value) in attribute(value, "PART-TARGET") {
-                    self.part_target = Some(duration(value, "PART-TARGET")?);
+                    self.part_target = Some(numbers.duration(value, "PART-TARGET"));
                 }
             }
-            "EXT-X-SERVER-CONTROL" => self.control = server_control(value)?,
-            "EXT-X-MEDIA-SEQUENCE" => self.media_sequence = count(value, "EXT-X-MEDIA-SEQUENCE")?,
+            "EXT-X-SERVER-CONTROL" => self.control = server_control(value, numbers),
+            "EXT-X-MEDIA-SEQUENCE" => {
+                self.media_sequence = numbers.count(value, "EXT-X-MEDIA-SEQUENCE")
+            }
             "EXT-X-DISCONTINUITY-SEQUENCE" => {
-                self.discontinuity_sequence = count(value, "EXT-X-DISCONTINUITY-SEQUENCE")?;
+                self.discontinuity_sequence = numbers.count(value, "EXT-X-DISCONTINUITY-SEQUENCE");
             }
             "EXT-X-SKIP" => {
                 for (_, value) in attribute(value, "SKIPPED-SEGMENTS") {
-                    self.skipped = count(value, "EXT-X-SKIP")?;
+                    self.skipped = numbers.count(value, "EXT-X-SKIP");
                 }
             }
-            "EXT-X-PRELOAD-HINT" => self.hint = hint(value)?.or(self.hint.take()),
+            "EXT-X-PRELOAD-HINT" => self.hint = hint(value, numbers).or(self.hint.take()),
             "EXT-X-RENDITION-REPORT" => {
                 if self.reports.len() >= super::MAX_RENDITIONS {
                     return Err(InvalidPlaylist::TooLarge("rendition reports"));
                 }
-                self.reports.push(report(value)?);
+                self.reports.push(report(value));
             }
             "EXT-X-ENDLIST" => self.ended = true,
             "EXT-X-START" => self.start_s = start(value),
@@ -205,10 +231,6 @@ fn attribute<'a>(list: &'a str, wanted: &'a str) -> impl Iterator<Item = (&'a st
     Attributes::of(list).filter(move |(name, _)| *name == wanted)
 }
 
-fn count(text: &str, tag: &'static str) -> Result<u64, InvalidPlaylist> {
-    scalar::integer(text).ok_or(InvalidPlaylist::Malformed(tag))
-}
-
 /// Bytes and offset; without one the range follows the one before it.
 type WrittenRange = (u64, Option<u64>);
 
@@ -223,113 +245,106 @@ struct Ranges {
 }
 
 /// `n[@o]` (RFC 8216 section 4.3.2.2).
-fn byte_range(text: &str) -> Result<WrittenRange, InvalidPlaylist> {
-    let read = match text.split_once('@') {
-        Some((length, offset)) => scalar::integer(length).zip(scalar::integer(offset).map(Some)),
-        None => scalar::integer(text).map(|length| (length, None)),
+fn byte_range(text: &str, numbers: &mut Numbers) -> WrittenRange {
+    let (length, offset) = match text.split_once('@') {
+        Some((length, offset)) => (length, Some(numbers.count(offset, "BYTERANGE"))),
+        None => (text, None),
     };
-    read.filter(|(length, _)| *length > 0)
-        .ok_or(InvalidPlaylist::Malformed("BYTERANGE"))
+    let length = scalar::integer(length).filter(|length| *length > 0);
+    (numbers.expect(length, "BYTERANGE"), offset)
 }
 
 /// A URI with its range, if it has one.
-fn ranged_uri(
-    text: &str,
-    range: Option<WrittenRange>,
-    after: &mut u64,
-) -> Result<String, InvalidPlaylist> {
-    let uri = uri(text)?;
+fn ranged_uri(uri: &str, range: Option<WrittenRange>, after: &mut u64) -> String {
     let Some((length, offset)) = range else {
-        return Ok(uri);
+        return uri.to_owned();
     };
     let first = offset.unwrap_or(*after);
     *after = first.saturating_add(length);
-    Ok(ranged(&uri, first, Some(*after - 1)))
+    ranged(uri, first, Some(after.saturating_sub(1)))
 }
 
-fn part(list: &str, after: &mut u64) -> Result<Part, InvalidPlaylist> {
+fn part(list: &str, after: &mut u64, numbers: &mut Numbers) -> Part {
     let mut part = Part::default();
-    let mut range = None;
+    let (mut found, mut range) = (None, None);
     for (name, value) in Attributes::of(list) {
         match name {
-            "URI" => part.uri = uri(value)?,
-            "DURATION" => part.duration = duration(value, "EXT-X-PART")?,
+            "URI" => found = Some(value).filter(|uri| !uri.is_empty()),
+            "DURATION" => part.duration = numbers.duration(value, "EXT-X-PART"),
             "INDEPENDENT" => part.independent = value == "YES",
             "GAP" => part.gap = value == "YES",
-            "BYTERANGE" => range = Some(byte_range(value)?),
+            "BYTERANGE" => range = Some(byte_range(value, numbers)),
             _ => {}
         }
     }
-    if part.uri.is_empty() {
-        return Err(InvalidPlaylist::Malformed("EXT-X-PART"));
-    }
-    part.uri = ranged_uri(&part.uri, range, after)?;
-    Ok(part)
+    let found = numbers.expect(found, "EXT-X-PART");
+    part.uri = ranged_uri(found, range, after);
+    part
 }
 
-fn map(list: &str) -> Result<String, InvalidPlaylist> {
+fn map(list: &str, numbers: &mut Numbers) -> String {
     let mut found = None;
     let mut range = None;
     for (name, value) in Attributes::of(list) {
         match name {
             "URI" => found = Some(value),
-            "BYTERANGE" => range = Some(byte_range(value)?),
+            "BYTERANGE" => range = Some(byte_range(value, numbers)),
             _ => {}
         }
     }
-    let found = found.ok_or(InvalidPlaylist::Malformed("EXT-X-MAP"))?;
+    let found = numbers.expect(found, "EXT-X-MAP");
     ranged_uri(found, range, &mut 0)
 }
 
-fn server_control(list: &str) -> Result<ServerControl, InvalidPlaylist> {
+fn server_control(list: &str, numbers: &mut Numbers) -> ServerControl {
     let mut control = ServerControl::default();
     for (name, value) in Attributes::of(list) {
-        let seconds = || duration(value, "EXT-X-SERVER-CONTROL").map(Some);
+        let mut seconds = || Some(numbers.duration(value, "EXT-X-SERVER-CONTROL"));
         match name {
             "CAN-BLOCK-RELOAD" => control.can_block_reload = value == "YES",
-            "CAN-SKIP-UNTIL" => control.can_skip_until = seconds()?,
-            "HOLD-BACK" => control.hold_back = seconds()?,
-            "PART-HOLD-BACK" => control.part_hold_back = seconds()?,
+            "CAN-SKIP-UNTIL" => control.can_skip_until = seconds(),
+            "HOLD-BACK" => control.hold_back = seconds(),
+            "PART-HOLD-BACK" => control.part_hold_back = seconds(),
             _ => {}
         }
     }
-    Ok(control)
+    control
 }
 
-fn hint(list: &str) -> Result<Option<String>, InvalidPlaylist> {
+fn hint(list: &str, numbers: &mut Numbers) -> Option<String> {
     let mut is_part = false;
     let mut found = None;
     let (mut first, mut length) = (None, None);
     for (name, value) in Attributes::of(list) {
         match name {
             "TYPE" => is_part = value == "PART",
-            "URI" => found = Some(uri(value)?),
-            "BYTERANGE-START" => first = Some(count(value, "BYTERANGE-START")?),
+            "URI" => found = Some(value),
+            "BYTERANGE-START" => first = Some(numbers.count(value, "BYTERANGE-START")),
             "BYTERANGE-LENGTH" => length = scalar::integer(value).filter(|length| *length > 0),
             _ => {}
         }
     }
     let found = found.filter(|_| is_part);
-    Ok(match (first, length) {
-        (None, None) => found,
+    match (first, length) {
+        (None, None) => found.map(str::to_owned),
         // Without a length it goes up to the end, which is not there yet.
         (first, length) => {
             let first = first.unwrap_or(0);
             let last = length.map(|length| first + length - 1);
-            found.map(|found| ranged(&found, first, last))
+            found.map(|found| ranged(found, first, last))
         }
-    })
+    }
 }
 
-fn report(list: &str) -> Result<RenditionReport, InvalidPlaylist> {
+fn report(list: &str) -> RenditionReport {
     let mut report = RenditionReport::default();
     for (name, value) in Attributes::of(list) {
         match name {
-            "URI" => report.uri = uri(value)?,
+            "URI" => report.uri = value.to_owned(),
             "LAST-MSN" => report.last_msn = scalar::integer(value),
             "LAST-PART" => report.last_part = scalar::integer(value),
             _ => {}
         }
     }
-    Ok(report)
+    report
 }

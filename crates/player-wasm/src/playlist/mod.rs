@@ -21,8 +21,8 @@ pub const MAX_SEGMENTS: usize = 100_000;
 pub const MAX_PARTS: usize = 4096;
 /// Most variants or renditions in a multivariant playlist.
 pub const MAX_RENDITIONS: usize = 64;
-/// Longest URI in bytes.
-pub const MAX_URI: usize = 4096;
+/// Longest line in bytes, and with it the longest URI.
+pub const MAX_LINE: usize = 16 << 10;
 /// Longest segment or part in seconds.
 pub const MAX_DURATION_S: f64 = 3600.0;
 
@@ -59,7 +59,10 @@ fn lines(text: &str) -> Result<impl Iterator<Item = Line<'_>>, InvalidPlaylist> 
     if text.len() > MAX_TEXT {
         return Err(InvalidPlaylist::TooLarge("playlist"));
     }
-    let mut lines = text.lines().map(str::trim_end);
+    if text.lines().any(|line| line.len() > MAX_LINE) {
+        return Err(InvalidPlaylist::TooLarge("line"));
+    }
+    let mut lines = text.lines().map(str::trim_ascii_end);
     if lines.next() != Some("#EXTM3U") {
         return Err(InvalidPlaylist::NotAPlaylist);
     }
@@ -74,20 +77,36 @@ fn lines(text: &str) -> Result<impl Iterator<Item = Line<'_>>, InvalidPlaylist> 
     }))
 }
 
-/// A URI, if it is not absurdly long.
-fn uri(text: &str) -> Result<String, InvalidPlaylist> {
-    if text.len() > MAX_URI {
-        Err(InvalidPlaylist::TooLarge("URI"))
-    } else {
-        Ok(text.to_owned())
-    }
+/// Reads numbers that must be there and remembers which was not: to look once a line is a good deal
+/// less code than to look at each.
+#[derive(Default)]
+struct Numbers {
+    malformed: Option<&'static str>,
 }
 
-/// A duration in seconds within bounds.
-fn duration(text: &str, tag: &'static str) -> Result<f64, InvalidPlaylist> {
-    scalar::decimal(text)
-        .filter(|seconds| *seconds <= MAX_DURATION_S)
-        .ok_or(InvalidPlaylist::Malformed(tag))
+impl Numbers {
+    /// A duration in seconds within bounds.
+    fn duration(&mut self, text: &str, what: &'static str) -> f64 {
+        let seconds = scalar::decimal(text).filter(|seconds| *seconds <= MAX_DURATION_S);
+        self.expect(seconds, what)
+    }
+
+    fn count(&mut self, text: &str, what: &'static str) -> u64 {
+        self.expect(scalar::integer(text), what)
+    }
+
+    fn expect<T: Default>(&mut self, read: Option<T>, what: &'static str) -> T {
+        if read.is_none() {
+            self.malformed = Some(what);
+        }
+        read.unwrap_or_default()
+    }
+
+    /// Whether all could be read.
+    fn check(&self) -> Result<(), InvalidPlaylist> {
+        self.malformed
+            .map_or(Ok(()), |what| Err(InvalidPlaylist::Malformed(what)))
+    }
 }
 
 /// `TIME-OFFSET` of `EXT-X-START` in seconds.

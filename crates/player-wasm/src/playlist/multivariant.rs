@@ -1,7 +1,11 @@
 //! Multivariant playlists (RFC 8216 section 4.3.4).
 
+use alloc::borrow::ToOwned;
+use alloc::string::String;
+use alloc::vec::Vec;
+
 use super::attributes::Attributes;
-use super::{InvalidPlaylist, Line, MAX_RENDITIONS, lines, scalar, uri};
+use super::{InvalidPlaylist, Line, MAX_RENDITIONS, lines, scalar};
 
 /// What a multivariant playlist offers.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -54,7 +58,7 @@ impl Multivariant {
         for line in lines(text)? {
             match line {
                 Line::Tag("EXT-X-STREAM-INF", list) => pending = Some(variant(list)?),
-                Line::Tag("EXT-X-MEDIA", list) => playlist.audio.extend(audio(list)?),
+                Line::Tag("EXT-X-MEDIA", list) => playlist.audio.extend(audio(list)),
                 Line::Tag("EXT-X-START", list) => playlist.start_s = super::start(list),
                 Line::Tag("EXT-X-DEFINE", _) => {
                     return Err(InvalidPlaylist::Unsupported("EXT-X-DEFINE"));
@@ -68,7 +72,7 @@ impl Multivariant {
                         .take()
                         .ok_or(InvalidPlaylist::Malformed("variant"))?;
                     playlist.variants.push(Variant {
-                        uri: uri(text)?,
+                        uri: text.to_owned(),
                         ..variant
                     });
                 }
@@ -92,8 +96,8 @@ fn variant(list: &str) -> Result<Variant, InvalidPlaylist> {
         match name {
             "BANDWIDTH" => variant.bandwidth = scalar::integer(value).unwrap_or(0),
             "AVERAGE-BANDWIDTH" => variant.average_bandwidth = scalar::integer(value),
-            "CODECS" => variant.codecs = uri(value)?,
-            "AUDIO" => variant.audio_group = Some(uri(value)?),
+            "CODECS" => variant.codecs = value.to_owned(),
+            "AUDIO" => variant.audio_group = Some(value.to_owned()),
             "RESOLUTION" => {
                 let height = value.split_once('x').and_then(|(_, h)| scalar::integer(h));
                 variant.height = height.and_then(|h| u32::try_from(h).ok());
@@ -107,19 +111,19 @@ fn variant(list: &str) -> Result<Variant, InvalidPlaylist> {
     Ok(variant)
 }
 
-fn audio(list: &str) -> Result<Option<Audio>, InvalidPlaylist> {
+fn audio(list: &str) -> Option<Audio> {
     let mut audio = Audio::default();
     let mut is_audio = false;
     for (name, value) in Attributes::of(list) {
         match name {
             "TYPE" => is_audio = value == "AUDIO",
-            "URI" => audio.uri = uri(value)?,
-            "GROUP-ID" => audio.group = uri(value)?,
-            "NAME" => audio.name = uri(value)?,
-            "LANGUAGE" => audio.language = Some(uri(value)?),
+            "URI" => audio.uri = value.to_owned(),
+            "GROUP-ID" => audio.group = value.to_owned(),
+            "NAME" => audio.name = value.to_owned(),
+            "LANGUAGE" => audio.language = Some(value.to_owned()),
             "DEFAULT" => audio.default = value == "YES",
             _ => {}
         }
     }
-    Ok((is_audio && !audio.uri.is_empty()).then_some(audio))
+    (is_audio && !audio.uri.is_empty()).then_some(audio)
 }

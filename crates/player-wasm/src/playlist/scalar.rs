@@ -1,6 +1,8 @@
 //! Numbers and dates as playlists write them. The standard library's float parser is exact to the
 //! last bit and costs more bytes than this whole reader; microseconds are enough here.
 
+use alloc::string::String;
+
 /// A decimal integer below 10^15, so that sums of several do not overflow.
 pub(crate) fn integer(text: &str) -> Option<u64> {
     long_integer(text).filter(|_| text.len() <= 15)

@@ -10,4 +10,5 @@ mod recording;
 mod sim;
 mod sleep;
 mod sound;
+mod speed;
 mod watching;

@@ -55,6 +55,8 @@ pub(crate) struct Element {
     pub(crate) current_time_s: f64,
     pub(crate) paused: bool,
     pub(crate) rate: f64,
+    /// What the viewer chose; the player's rate comes on top of it.
+    pub(crate) speed: f64,
     pub(crate) end_of_stream: bool,
     pub(crate) opened: bool,
 }
@@ -81,24 +83,34 @@ impl Element {
             .map(|(_, end)| end - self.current_time_s)
     }
 
+    /// Whether nothing follows on what is buffered about here, not even after a hole.
+    fn plays_out(&self) -> bool {
+        let last = self.buffered().last().copied();
+        self.end_of_stream && last.is_some_and(|(start, _)| start <= self.current_time_s)
+    }
+
     pub(crate) fn ended(&self) -> bool {
-        self.end_of_stream && self.ahead().is_some_and(|ahead| ahead < 0.01)
+        self.plays_out() && self.ahead().is_some_and(|ahead| ahead < 0.01)
     }
 
     pub(crate) fn ready_state(&self) -> u8 {
         match self.ahead() {
             _ if !self.opened => 0,
             // The last frames are not played until there is something to follow them.
-            Some(ahead) if ahead > 0.08 || self.end_of_stream => 4,
+            Some(ahead) if ahead > 0.08 || self.plays_out() => 4,
             Some(_) => 2,
             None => u8::from(!self.tracks[0].0.is_empty()),
         }
     }
 
+    pub(crate) fn playback_rate(&self) -> f64 {
+        self.rate * self.speed
+    }
+
     pub(crate) fn play_on(&mut self, ms: u64) {
         if !self.paused && self.ready_state() >= 3 {
             let ahead = self.ahead().unwrap_or(0.0);
-            self.current_time_s += (ms as f64 / 1000.0 * self.rate).min(ahead);
+            self.current_time_s += (ms as f64 / 1000.0 * self.playback_rate()).min(ahead);
         }
     }
 
@@ -108,6 +120,7 @@ impl Element {
             paused: self.paused || self.ended(),
             seeking: false,
             ended: self.ended(),
+            playback_rate: self.playback_rate(),
             ready_state: self.ready_state(),
             buffered: self.buffered(),
         }

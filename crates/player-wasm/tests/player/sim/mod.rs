@@ -90,6 +90,7 @@ impl Sim {
             network: Network::default(),
             element: Element {
                 rate: 1.0,
+                speed: 1.0,
                 ..Element::default()
             },
             fetched: Vec::new(),

@@ -6,7 +6,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 
 /** The most that ours may weigh in Brotli, in kB of 1000 bytes: what it does, and a little. The goals are 45 and 65. */
-const CEILINGS = { engine: 60, all: 90 };
+const CEILINGS = { engine: 46, all: 73 };
 
 const repo = new URL("../", import.meta.url);
 const built = new URL("www/dist-player/", repo);
@@ -58,7 +58,7 @@ function ours() {
   const later = (...names) => names.flatMap((name) => [...needed(`player/${name}.ts`)]);
   const first = later("index");
   // DASH comes with a module of its own in place of the first one.
-  const features = later("index", "dash", "controls/controls", "captions/captions");
+  const features = later("index", "controls/controls", "captions/captions");
   return {
     [engine]: [...first, "weir_player_bg.wasm"],
     [all]: [...new Set([...features, "weir_player_dash_bg.wasm"])],

@@ -17,8 +17,9 @@ use weir_origin::{
     store::{MetaStore, SqliteMeta},
 };
 use weir_stats::{
+    answer::Number,
     batch::Batch,
-    query::{Function, Number, StatsQuery},
+    query::{Function, StatsQuery},
     schema::EventType,
 };
 
@@ -163,9 +164,11 @@ async fn counted(statistics: &Statistics, videos: &[VideoId]) -> Result<i64> {
     for &video in videos {
         let event = EventType::Stall;
         let query = StatsQuery {
-            video,
+            video: Some(video),
             event,
             function: Function::Count,
+            quantile: None,
+            group_by: None,
             start: None,
             end: None,
             step: None,

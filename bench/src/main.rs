@@ -11,6 +11,7 @@ mod forms;
 mod ingest;
 mod packaging;
 mod peer;
+mod player;
 mod process;
 mod publisher;
 mod report;
@@ -106,6 +107,8 @@ enum Bench {
     },
     /// The choice of renditions on recorded networks, next to other players' rules.
     SimAbr(abr::Options),
+    /// Players in real browsers, side by side over the same shaped link.
+    Player(player::Options),
     /// A million viewers in virtual time: origin requests, hit ratios and waits.
     SimCdn {
         /// How large the world is.
@@ -144,6 +147,7 @@ async fn main() -> Result<()> {
             seconds,
             rounds,
         } => events::run(&per_batch, callers, Duration::from_secs(seconds), rounds).await,
+        Bench::Player(options) => player::run(&options).await,
         Bench::SimAbr(options) => abr::run(&options),
         Bench::SimCdn { size, charts } => sim::cdn(size, &charts),
     }

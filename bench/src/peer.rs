@@ -65,10 +65,16 @@ impl Weir {
 
     /// The same, with a ladder file.
     pub(crate) async fn start_with_ladder(ladder: &Path) -> Result<Self> {
+        let ladder = ladder.to_string_lossy();
+        Self::start_as("origin", &["--ladder", &ladder]).await
+    }
+
+    /// In any of its roles, with further arguments.
+    pub(crate) async fn start_as(role: &str, args: &[&str]) -> Result<Self> {
         let data = TempDir::new()?;
         let mut child = tokio::process::Command::new("target/release/weir")
-            .args(["origin", "--ladder"])
-            .arg(ladder)
+            .arg(role)
+            .args(args)
             .arg("--data")
             .arg(data.path())
             .args([

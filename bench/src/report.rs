@@ -51,6 +51,11 @@ pub(crate) fn publish(name: &str, rows: &[Row]) -> Result<()> {
             peers.join(", ")
         );
     }
+    write(name, rows)
+}
+
+/// Writes the rows to `target/bench/{name}.json` alone.
+pub(crate) fn write(name: &str, rows: &[Row]) -> Result<()> {
     let folder = Path::new("target/bench");
     fs::create_dir_all(folder)?;
     fs::write(

@@ -4,7 +4,9 @@
 //! - [`packagers`]: Shaka Packager and ffmpeg
 //! - [`recorded`], [`live`]: what they make, from the first frame to the end
 //! - [`refused`]: what cannot be played says so
+//! - [`firefox`]: a recording in Firefox, with what its controls offer
 
+mod firefox;
 mod live;
 mod packagers;
 mod recorded;

@@ -13,6 +13,7 @@ fuzz_target!(|body: &[u8]| {
     };
     assert_eq!(batch.answers().results.len(), batch.events.len());
     let events = batch.accepted().copied().collect();
-    let block = Block::new(batch.session, now, events).expect("a batch fits a block");
+    let block =
+        Block::new(batch.session, now, batch.attributes, events).expect("a batch fits a block");
     assert_eq!(Block::decode(&block.encode().1), Ok(block));
 });

@@ -7,7 +7,7 @@ use libfuzzer_sys::fuzz_target;
 use weir_model::{
     WallTime,
     key::{Algorithm, Key, Secret},
-    ticket::Ticket,
+    ticket::{Ticket, TicketKey, TicketKeys},
     token::{Grant, mint, verify},
 };
 
@@ -30,6 +30,8 @@ fuzz_target!(|input: (&str, &[u8])| {
         let again = mint(&claims, "", &signing).expect("the key is one");
         assert!(verify(&again, &keys, "").is_ok_and(|again| again == claims));
     }
-    let _ = Ticket::verify(token, &[1; 32], WallTime(0));
+    let tickets: TicketKeys = TicketKey::new(Secret(vec![1; 32])).into_iter().collect();
+    let _ = Ticket::verify(token, &tickets, WallTime(0));
+    let _ = TicketKeys::parse(token);
     let _ = Grant::read(claims);
 });

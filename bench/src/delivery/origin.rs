@@ -109,7 +109,8 @@ impl Origin {
         self.address
     }
 
-    /// Requests so far.
+    /// Requests for positions so far. Others are no answer to a viewer who waits: a check of health, or
+    /// what is left of a load that has ended.
     pub(super) fn asked(&self) -> u64 {
         self.shared.asked.load(Ordering::Relaxed)
     }
@@ -139,9 +140,9 @@ impl Origin {
 
 impl Shared {
     async fn answer(&self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>> {
-        self.asked.fetch_add(1, Ordering::Relaxed);
         let path = request.uri().path();
         if path.contains("/held/") {
+            self.asked.fetch_add(1, Ordering::Relaxed);
             let query = request.uri().query().unwrap_or_default();
             let msn = query.split(['=', '&']).nth(1);
             let msn: u64 = msn.unwrap_or_default().parse()?;
